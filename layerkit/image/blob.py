@@ -1,0 +1,169 @@
+"""The one idea that keeps layerkit small: bytes that can be read again, from any offset, without a copy of them.
+
+In: a byte range of an input file, bytes in memory, or a sequence of both. Out: chunks of at most `CHUNK` bytes. Sources make
+blobs, the splitter makes blobs, writers and the pusher read them; a retry is one more read, and every size is known before a
+byte is sent.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from layerkit.errors import DamagedError
+from layerkit.image.digest import Digest, algorithm, encoded, hasher_for
+
+CHUNK = 1 << 20
+"""Bytes handed out at a time: large enough that Python's share vanishes, small enough to stay in the CPU's cache."""
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Content(Protocol):
+    """Bytes of known size, readable any number of times, from several threads at once."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    def chunks(self, offset: int = 0) -> Iterator[Buffer]:
+        """The bytes from `offset` to the end, in pieces of 1 to CHUNK bytes. A piece is valid until the next is asked for."""
+
+
+class InputFile:
+    """A file opened for reading by position. Reads from several threads don't disturb each other."""
+
+    def __init__(self, path: Path, *, name: str | None = None, fd: int | None = None) -> None:
+        """`name` is what messages call it; `fd`, if given, is taken over (an unlinked temporary file, standard input)."""
+        self.path = path
+        self.name = name or str(path)
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if fd is None else fd
+        self.size = os.fstat(self._fd).st_size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Exactly `size` bytes at `offset`. Raises DamagedError when the file ends before."""
+        data = os.pread(self._fd, size, offset)
+        if len(data) < size:  # pread may stop early at 2 GiB or on a signal: ask once more for the rest
+            parts = [data]
+            missing = size - len(data)
+            while missing:
+                more = os.pread(self._fd, missing, offset + size - missing)
+                if not more:
+                    raise DamagedError.mismatch(
+                        self.name,
+                        expected=f"{offset + size:,} bytes or more",
+                        found=f"{offset + size - missing:,} bytes",
+                        why="the file is truncated",
+                    )
+                parts.append(more)
+                missing -= len(more)
+            data = b"".join(parts)
+        return data
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class FileRange:
+    """`size` bytes of `file`, from `start`."""
+
+    file: InputFile
+    start: int
+    size: int
+
+    def chunks(self, offset: int = 0) -> Iterator[Buffer]:
+        position, end = self.start + offset, self.start + self.size
+        while position < end:
+            data = self.file.read_at(position, min(CHUNK, end - position))
+            position += len(data)
+            yield data
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """Bytes in memory."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def chunks(self, offset: int = 0) -> Iterator[Buffer]:
+        view = memoryview(self.data)
+        for start in range(offset, len(view), CHUNK):
+            yield view[start : start + CHUNK]
+
+
+class Joined:
+    """Contents one after the other."""
+
+    def __init__(self, parts: Iterable[Content]) -> None:
+        self.parts: Sequence[Content] = tuple(part for part in parts if part.size)
+        self._size = sum(part.size for part in self.parts)
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def chunks(self, offset: int = 0) -> Iterator[Buffer]:
+        for part in self.parts:
+            if offset >= part.size:
+                offset -= part.size
+                continue
+            yield from part.chunks(offset)
+            offset = 0
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Content and the digest it is known by. The digest is a claim until the bytes were read with `verified`."""
+
+    digest: Digest
+    content: Content
+
+    @property
+    def size(self) -> int:
+        return self.content.size
+
+    def chunks(self, offset: int = 0) -> Iterator[Buffer]:
+        """The bytes as they are, unverified: for readers who hash themselves."""
+        return self.content.chunks(offset)
+
+    def verified(self, where: str) -> Iterator[Buffer]:
+        """All the bytes; DamagedError, naming `where`, after the last one when they don't match the digest."""
+        hasher = hasher_for(self.digest)
+        for chunk in self.content.chunks():
+            hasher.update(chunk)
+            yield chunk
+        if hasher.hexdigest() != encoded(self.digest):
+            raise DamagedError.mismatch(
+                f"{where}: blob {self.digest}",
+                expected="content of that digest",
+                found=f"{algorithm(self.digest)}:{hasher.hexdigest()} in {self.size:,} bytes",
+                why="the image is damaged or was altered; save or build it again",
+            )
+
+
+def blob_of(data: bytes) -> Blob:
+    """A blob in memory."""
+    return Blob(Digest(f"sha256:{hashlib.sha256(data).hexdigest()}"), Bytes(data))
+
+
+def digest_content(content: Content) -> Blob:
+    """The blob of `content`, whose digest isn't known yet: reads it once."""
+    hasher = hashlib.sha256()
+    for chunk in content.chunks():
+        hasher.update(chunk)
+    return Blob(Digest(f"sha256:{hasher.hexdigest()}"), content)

@@ -1,0 +1,108 @@
+"""Media types, the two families they come in, and what bytes really are.
+
+image-spec media-types.md; Docker image manifest version 2 schema 2; "zstd" layers: image-spec v1.1 layer.md.
+"""
+
+from enum import Enum
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+OCI_LAYER_GZIP = OCI_LAYER + "+gzip"
+OCI_LAYER_ZSTD = OCI_LAYER + "+zstd"
+OCI_FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+DOCKER_LAYER_GZIP = DOCKER_LAYER + ".gzip"
+DOCKER_LAYER_ZSTD = DOCKER_LAYER + ".zstd"
+DOCKER_FOREIGN_LAYER_GZIP = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+IN_TOTO = "application/vnd.in-toto+json"
+ATTESTATION_ARTIFACT = "application/vnd.docker.attestation.manifest.v1+json"
+
+INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
+MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+
+
+class Family(Enum):
+    """Media types of the two families don't mix in one manifest: containers/image rejects Docker manifests with OCI layers."""
+
+    OCI = "oci"
+    DOCKER = "docker"
+
+
+class Compression(Enum):
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+    XZ = "xz"
+    BZIP2 = "bzip2"
+
+
+_LAYERS = {
+    (Family.OCI, Compression.NONE): OCI_LAYER,
+    (Family.OCI, Compression.GZIP): OCI_LAYER_GZIP,
+    (Family.OCI, Compression.ZSTD): OCI_LAYER_ZSTD,
+    (Family.DOCKER, Compression.NONE): DOCKER_LAYER,
+    (Family.DOCKER, Compression.GZIP): DOCKER_LAYER_GZIP,
+    (Family.DOCKER, Compression.ZSTD): DOCKER_LAYER_ZSTD,
+}
+_LAYER_KINDS = {media_type: key for key, media_type in _LAYERS.items()}
+
+_MAGIC = {
+    b"\x1f\x8b": Compression.GZIP,
+    b"\x28\xb5\x2f\xfd": Compression.ZSTD,
+    b"\xfd7zXZ\x00": Compression.XZ,
+    b"BZh": Compression.BZIP2,
+}
+
+
+def sniff(head: bytes) -> Compression:
+    """The compression of a stream by its first bytes (6 are enough). A zstd stream may begin with a skippable frame
+    (RFC 8878, 3.1.2: magic 0x184D2A50 to 0x184D2A5F)."""
+    for magic, compression in _MAGIC.items():
+        if head.startswith(magic):
+            return compression
+    if len(head) >= 4 and head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50:
+        return Compression.ZSTD
+    return Compression.NONE
+
+
+def family_of(media_type: str) -> Family:
+    """Docker for Docker's own types, OCI for everything else."""
+    return Family.DOCKER if media_type.startswith("application/vnd.docker.") else Family.OCI
+
+
+def layer_type(family: Family, compression: Compression) -> str:
+    """The media type of an ordinary layer. Raises KeyError for compressions that have none (xz, bzip2)."""
+    return _LAYERS[family, compression]
+
+
+def is_ordinary_layer(media_type: str) -> bool:
+    """A tar in one of the registered compressions, that may be pushed: not foreign, not encrypted, not an artifact's blob."""
+    return media_type in _LAYER_KINDS
+
+
+def is_foreign_layer(media_type: str) -> bool:
+    """Non-distributable: its bytes stay where its `urls` say (image-spec layer.md, "Non-Distributable Layers")."""
+    return "nondistributable" in media_type or ".foreign." in media_type
+
+
+def declared_compression(media_type: str) -> Compression | None:
+    """What the media type says, None when it isn't an ordinary layer's. The bytes may say something else."""
+    kind = _LAYER_KINDS.get(media_type)
+    return kind[1] if kind else None
+
+
+def manifest_type(family: Family) -> str:
+    return OCI_MANIFEST if family is Family.OCI else DOCKER_MANIFEST
+
+
+def config_type(family: Family) -> str:
+    return OCI_CONFIG if family is Family.OCI else DOCKER_CONFIG
+
+
+def index_type(family: Family) -> str:
+    return OCI_INDEX if family is Family.OCI else DOCKER_INDEX
