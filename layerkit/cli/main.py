@@ -1,0 +1,137 @@
+"""`layerkit`: finds the command, runs it, and turns what goes wrong into a message and an exit code.
+
+    0 done                               4 can't be fixed as asked, or the output can't be written
+    1 check or verify found something    5 refused by the registry (login, 4xx)
+    2 usage                              6 registry unreachable or failing after retries
+    3 unreadable or damaged image        130 interrupted (143 terminated; 141 the reader of the output went away; 70 a bug)
+
+Commands are imported when they are called, so that `inspect` doesn't wait for what only `fix` needs.
+"""
+
+import errno
+import importlib
+import importlib.util
+import io
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import click
+
+from layerkit.errors import LayerkitError
+from layerkit.report.text import printable
+
+COMMANDS = ("inspect", "check", "fix", "push", "fix-and-push", "verify", "login", "logout", "blank", "bench", "sandbox")
+"""In the order `--help` lists them."""
+
+ENVIRONMENT_PREFIX = "LAYERKIT"
+
+EXIT_UNREADABLE = 3
+EXIT_UNWRITABLE = 4
+EXIT_BUG = 70
+"""sysexits.h, EX_SOFTWARE: kept apart from 1, which `check` and `verify` give a meaning."""
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+EXIT_TERMINATED = 143
+
+_WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+
+
+class CommandsByName(click.Group):
+    """A group whose commands are modules of this package, imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name in COMMANDS if importlib.util.find_spec(_module(name))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = importlib.import_module(_module(cmd_name)).command
+        assert isinstance(command, click.Command)
+        command.name = cmd_name
+        # One variable per option whatever the command: LAYERKIT_MAX_LAYER_SIZE, not LAYERKIT_FIX_MAX_LAYER_SIZE.
+        command.context_settings.setdefault("auto_envvar_prefix", ENVIRONMENT_PREFIX)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderLeftError from error  # click would make an exit code 1 of it
+
+
+class ReaderLeftError(Exception):
+    """Whoever read our output has enough (`| head`)."""
+
+
+def _module(name: str) -> str:
+    return f"layerkit.cli.{name.replace('-', '_')}"
+
+
+@click.group(
+    cls=CommandsByName,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every option can be given as a variable: LAYERKIT_MAX_LAYER_SIZE=512MB is --max-layer-size 512MB.",
+)
+@click.version_option(package_name="layerkit", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Makes a container image go through a registry that refuses it.
+
+    IMAGE is a file (docker save, buildx -o type=oci; compressed or not), an OCI layout directory, - for standard input, or
+    oci-archive:PATH[:NAME], oci:DIR[:NAME], docker-archive:PATH[:NAME], docker-daemon:NAME, docker://REFERENCE.
+    """
+
+
+def main() -> None:
+    """The console script."""
+    signal.signal(signal.SIGTERM, _terminated)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name inside an image may be no text at all
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """One command line; its exit code. Messages go to standard error."""
+    try:
+        code = cli.main(list(arguments), prog_name="layerkit", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted")
+        return EXIT_INTERRUPTED
+    except LayerkitError as error:
+        _say(f"error: {error}")
+        return error.exit_code
+    except (ReaderLeftError, BrokenPipeError):
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        _say(f"error: {describe(error)}")
+        return EXIT_UNWRITABLE if error.errno in _WRITE_ERRORS else EXIT_UNREADABLE
+    except Exception:
+        traceback.print_exc()
+        _say("This is a bug in layerkit. Please report it with the lines above.")
+        return EXIT_BUG
+    return code if isinstance(code, int) else 0
+
+
+def describe(error: OSError) -> str:
+    """`image.tar: Permission denied`."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def _say(text: str) -> None:
+    click.echo(printable(text), err=True)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """SIGTERM (a cancelled CI job) unwinds like Ctrl-C does, so that temporary files go."""
+    raise SystemExit(EXIT_TERMINATED)
