@@ -37,6 +37,7 @@ class InputFile:
 
     def __init__(self, path: Path, *, name: str | None = None, fd: int | None = None) -> None:
         """`name` is what messages call it; `fd`, if given, is taken over (an unlinked temporary file, standard input)."""
+        self._fd = -1  # for __del__, should the next lines raise
         self.path = path
         self.name = name or str(path)
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if fd is None else fd

@@ -1,0 +1,40 @@
+"""`open_image`: from what the user typed to an `Image`."""
+
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+from layerkit.errors import UsageError
+from layerkit.image.image import Image
+from layerkit.progress import SILENT, Progress
+from layerkit.sources.daemon import open_daemon
+from layerkit.sources.files import open_path, open_stdin
+from layerkit.sources.registry import Client, open_registry
+from layerkit.sources.transports import Transport, parse_place
+
+
+def open_image(
+    spec: str,
+    *,
+    progress: Progress = SILENT,
+    stdin: BinaryIO | None = None,
+    connect: Callable[[str], Client] | None = None,
+    platforms: Sequence[str] = (),
+) -> Image:
+    """The image that `spec` names: a path, `-`, or `TRANSPORT:PLACE[:NAME]`. No layer is read, only what lists them; of an
+    image in a registry only the manifests of `platforms` (all, when empty).
+
+    `connect` makes the client of a registry, by its HOST[:PORT]. Raises ImageError for what is no image or a damaged one,
+    UsageError for a spec that can't be meant, RefusedError or UnreachableError from a registry.
+    """
+    place = parse_place(spec)
+    if place.transport is Transport.STDIN:
+        if stdin is None:
+            raise UsageError("-: there is no standard input here")
+        return open_stdin(stdin, place.name, progress)
+    if place.transport is Transport.REGISTRY:
+        if connect is None:
+            raise UsageError(f"{spec}: registries can't be read here")
+        return open_registry(place.location, connect, platforms)
+    if place.transport is Transport.DAEMON:
+        return open_daemon(place.location, progress)
+    return open_path(place.location, place.transport, place.name, progress)

@@ -1,0 +1,144 @@
+"""Streams that can't be read by position, put into a temporary file that has no name: standard input, a daemon's answer, a
+compressed tar.
+
+What can be read in place never comes here. The file is gone with the process, however that ends.
+"""
+
+import bz2
+import errno
+import io
+import lzma
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from layerkit.errors import DamagedError, ImageError, OutputError
+from layerkit.image.blob import CHUNK, Buffer, InputFile
+from layerkit.image.heads import MAGIC_BYTES
+from layerkit.image.media_types import Compression, sniff
+from layerkit.progress import Progress
+
+
+def spool_stream(stream: BinaryIO, name: str, progress: Progress, *, total: int = 0) -> InputFile:
+    """All of `stream`, decompressed if it is compressed. `total` is its size in bytes, 0 when nobody knows."""
+    with progress.task(f"reading {name}", total) as task:
+        counted = _Counted(stream, task.advance)
+        head = counted.read(MAGIC_BYTES)
+        compression = sniff(head)
+        return spool_chunks(_decoded(_Rejoined(head, counted).buffered(), compression, name), name)
+
+
+def spool_file(file: InputFile, compression: Compression, progress: Progress) -> InputFile:
+    """A compressed file, decompressed."""
+    with progress.task(f"decompressing {file.name}", file.size) as task, os.fdopen(os.dup(file.fileno()), "rb") as stream:
+        stream.seek(0)
+        counted = _Rejoined(b"", _Counted(stream, task.advance))
+        return spool_chunks(_decoded(counted.buffered(), compression, file.name), file.name)
+
+
+def spool_chunks(chunks: Iterable[Buffer], name: str) -> InputFile:
+    """The chunks as a file without a name, in the folder for temporary files (TMPDIR). Raises OutputError when it is full."""
+    folder = tempfile.gettempdir()
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="layerkit-", dir=folder)
+    except OSError as error:
+        raise OutputError(f"{folder}: no temporary file can be made: {error.strerror}; set TMPDIR to another folder") from None
+    Path(path).unlink()
+    try:
+        with open(descriptor, "wb", buffering=0, closefd=False) as file:
+            for chunk in chunks:
+                view = memoryview(chunk)
+                while view:
+                    view = view[_write(file, view, name, folder) :]
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return InputFile(Path(name), name=name, fd=descriptor)
+
+
+def _write(file: io.FileIO, data: memoryview, name: str, folder: str) -> int:
+    try:
+        return file.write(data)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise OutputError(
+            f"{name}: no room for its decompressed bytes in {folder} ({file.tell():,} bytes were written); "
+            "set TMPDIR to a folder with more room, or give the image as an uncompressed file"
+        ) from None
+
+
+def _decoded(stream: BinaryIO, compression: Compression, name: str) -> Iterator[Buffer]:
+    """The decompressed bytes. Raises DamagedError for a damaged stream, ImageError for one that can't be read."""
+    try:
+        reader = _reader(stream, compression)
+        while chunk := reader.read(CHUNK):
+            yield chunk
+    except EOFError:
+        raise DamagedError.mismatch(
+            name, expected=f"a whole {compression.value} stream", found="its beginning", why="the file is truncated"
+        ) from None
+    except OSError as error:  # isal and gzip raise one without a number for damaged data
+        if error.errno is not None:
+            raise ImageError(f"{name}: {error.strerror}") from None
+        raise DamagedError.mismatch(name, expected=f"a sound {compression.value} stream", found=str(error)) from None
+    except _decoding_errors() as error:
+        raise DamagedError.mismatch(name, expected=f"a sound {compression.value} stream", found=str(error)) from None
+
+
+def _reader(stream: BinaryIO, compression: Compression) -> BinaryIO:
+    if compression is Compression.GZIP:
+        from isal import igzip
+
+        return cast(BinaryIO, cast(Any, igzip.IGzipFile)(fileobj=stream, mode="rb"))
+    if compression is Compression.ZSTD:
+        import zstandard
+
+        return cast(BinaryIO, zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(stream, read_across_frames=True))
+    if compression is Compression.XZ:
+        return cast(BinaryIO, lzma.LZMAFile(stream))
+    if compression is Compression.BZIP2:
+        return cast(BinaryIO, bz2.BZ2File(stream))
+    return stream
+
+
+def _decoding_errors() -> tuple[type[Exception], ...]:
+    import zstandard
+    from isal import isal_zlib
+
+    return (lzma.LZMAError, zstandard.ZstdError, cast(type[Exception], isal_zlib.error))
+
+
+class _Counted:
+    """Reads, and tells how much."""
+
+    def __init__(self, stream: BinaryIO, advance: Callable[[int], None]) -> None:
+        self._stream = stream
+        self._advance = advance
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._advance(len(data))
+        return data
+
+
+class _Rejoined(io.RawIOBase):
+    """The bytes that were looked at, then the rest."""
+
+    def __init__(self, head: bytes, rest: _Counted) -> None:
+        self._head = head
+        self._rest = rest
+
+    def buffered(self) -> BinaryIO:
+        return io.BufferedReader(self, CHUNK)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed has a private type here
+        data, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+        data = data or self._rest.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
