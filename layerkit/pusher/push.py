@@ -1,0 +1,296 @@
+"""The destination that is a registry.
+
+In: blobs offered as they become ready, then the image. Out: every blob in the repository, manifests from the leaves up by digest,
+the root by its tag last, read back and compared. Until then there is nothing under the tag, so a push that ends early leaves
+the registry as it was, but for blobs that the next push finds there.
+
+Blobs take two steps, each on its own threads: looked for (a HEAD, many at a time), then sent (a few at a time: an upload fills
+the line).
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from layerkit.errors import MissingBlobError, RefusedError
+from layerkit.image.blob import Blob, blob_of
+from layerkit.image.digest import Digest, short
+from layerkit.image.image import Image
+from layerkit.image.manifest import Descriptor, Index, Manifest
+from layerkit.image.media_types import is_foreign_layer
+from layerkit.image.reference import Reference
+from layerkit.profiles import Profile
+from layerkit.progress import SILENT, Progress
+from layerkit.pusher.protocol import ChunkSize
+from layerkit.pusher.upload import BlobTooSlowError, Outcome, Target, Traffic, upload
+from layerkit.registry.answers import InterruptedPushError, NotFoundError
+from layerkit.registry.client import RegistryClient
+from layerkit.registry.transport import Body
+
+__all__ = ["BlobTooSlowError", "RegistryDestination", "Stats"]
+
+_LOOKUPS = 8
+"""HEAD requests at a time: they cost the registry next to nothing, and a round trip each."""
+
+_LOST_BLOBS_TRIES = 2
+"""How often blobs are sent again that the registry said it had and then misses."""
+
+_READ_BACK_WAITS = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between readings of the tag: some registries show a new manifest a moment later."""
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a push has done so far. Bytes are those of blobs' bodies, those sent twice included."""
+
+    bytes_sent: int
+    blobs_sent: int
+    blobs_there: int
+    blobs_mounted: int
+
+
+class RegistryDestination:
+    """A `Destination`. Its client is its own: `abandon` ends the client's requests."""
+
+    def __init__(
+        self,
+        client: RegistryClient,
+        reference: Reference,
+        *,
+        profile: Profile,
+        jobs: int | None = None,
+        chunk_size: int | None = None,
+        mount_from: Sequence[str] = (),
+        progress: Progress = SILENT,
+    ) -> None:
+        """`jobs`: uploads at a time; `chunk_size`: bytes of one request; both by the profile unless given. `mount_from`: other
+        repositories of the registry, where blobs may be already."""
+        self._client = client
+        self._reference = reference
+        self._progress = progress
+        self._traffic = Traffic()
+        self._target = Target(
+            client,
+            reference.repository,
+            ChunkSize(chunk_size or profile.chunk_size),
+            profile.commit_seconds,
+            tuple(repository for repository in mount_from if repository != reference.repository),
+            progress,
+            self._traffic,
+        )
+        self._lookups = ThreadPoolExecutor(_LOOKUPS, "layerkit-lookup")
+        self._uploads = ThreadPoolExecutor(jobs or profile.parallel, "layerkit-upload")
+        self._outcomes: dict[Digest, Future[Outcome]] = {}
+        self._lock = threading.Lock()
+        self._abandoned = False
+
+    @property
+    def stats(self) -> Stats:
+        with self._lock:
+            done = [future.result() for future in self._outcomes.values() if future.done() and not future.exception()]
+        count = {outcome: done.count(outcome) for outcome in Outcome}
+        return Stats(self._traffic.sent, count[Outcome.SENT], count[Outcome.THERE], count[Outcome.MOUNTED])
+
+    def check(self) -> None:
+        """May the user push here? Asks the registry for an upload and gives it back: better to know before an image is read.
+        Raises UnauthorisedError, RefusedError, UnreachableError."""
+        repository = self._reference.repository
+        doing = f"asking to push to {self._client.registry}/{repository}"
+        path = f"/v2/{repository}/blobs/uploads/"
+        answer = self._client.request("POST", path, scope=self._target.scope, expect=(202,), doing=doing)
+        location = answer.headers.get("location")
+        if location:
+            self._client.attempt("DELETE", self._client.url(location, answer.url), scope=self._target.scope)
+
+    def offer(self, blob: Blob, label: str) -> None:
+        self._take(blob, label)
+
+    def finish(self, image: Image) -> Digest:
+        """Also callable again after a BlobTooSlowError, with an image that has smaller blobs: what is there stays there."""
+        manifests = self._manifests(image)
+        self._wait({blob.digest: self._take(blob, label) for blob, label in self._blobs(image, manifests)})
+        for descriptor, document in manifests[:-1]:
+            self._put(image, descriptor, document, descriptor.digest)
+        root, document = manifests[-1]
+        name = self._reference.tag or root.digest
+        self._put(image, root, document, name)
+        self._read_back(root, document.raw, name)
+        return root.digest
+
+    def abandon(self) -> None:
+        """Ends running uploads at once. Blobs that are complete stay: the next push finds them."""
+        with self._lock:
+            self._abandoned = True
+        self._client.interrupt()
+        self._lookups.shutdown(wait=True, cancel_futures=True)
+        self._uploads.shutdown(wait=True, cancel_futures=True)
+        self._client.close()
+        with self._lock:
+            pending = [future for future in self._outcomes.values() if not future.done()]
+        for future in pending:
+            future.set_exception(InterruptedPushError("the push was abandoned"))
+
+    # Blobs
+
+    def _take(self, blob: Blob, label: str, *, known_absent: bool = False) -> Future[Outcome]:
+        with self._lock:
+            future = self._outcomes.get(blob.digest)
+            if future is not None and not (future.done() and (future.cancelled() or future.exception())):
+                return future
+            if self._abandoned:
+                raise InterruptedPushError("the push was abandoned")
+            future = self._outcomes[blob.digest] = Future()
+            if known_absent:
+                self._uploads.submit(self._settle, future, lambda: upload(self._target, blob, label))
+            else:
+                self._lookups.submit(self._settle, future, lambda: self._look(future, blob, label))
+            return future
+
+    def _look(self, future: Future[Outcome], blob: Blob, label: str) -> Outcome | None:
+        if self._target.holds(blob):
+            return Outcome.THERE
+        with self._lock:
+            if self._abandoned:
+                raise InterruptedPushError("the push was abandoned")
+            self._uploads.submit(self._settle, future, lambda: upload(self._target, blob, label))
+        return None
+
+    @staticmethod
+    def _settle(future: Future[Outcome], work: Callable[[], Outcome | None]) -> None:
+        """Runs one step of a blob; its outcome or its error ends the future."""
+        try:
+            outcome = work()
+        except BaseException as error:  # handed to whoever waits
+            future.set_exception(error)
+        else:
+            if outcome is not None:
+                future.set_result(outcome)
+
+    def _wait(self, futures: dict[Digest, Future[Outcome]]) -> None:
+        """Until all are there; the first error ends it, while the other uploads go on."""
+        done = threading.Event()
+        left = set(futures)
+        lock = threading.Lock()
+
+        def settled(digest: Digest, future: Future[Outcome]) -> None:
+            with lock:
+                left.discard(digest)
+                if not left or future.exception() is not None:
+                    done.set()
+
+        for digest, future in futures.items():
+            future.add_done_callback(partial(settled, digest))
+        while futures and not done.wait(1.0):  # in steps: a signal's handler runs between them
+            pass
+        for future in futures.values():
+            if future.done():
+                future.result()
+
+    def _blobs(self, image: Image, manifests: Sequence[tuple[Descriptor, Manifest | Index]]) -> list[tuple[Blob, str]]:
+        """What the manifests need, largest first: the long ones shouldn't begin last."""
+        found: dict[Digest, tuple[Blob, str]] = {}
+        for _, document in manifests:
+            if not isinstance(document, Manifest):
+                continue
+            for number, layer in enumerate(document.layers, 1):
+                if is_foreign_layer(layer.media_type) and not image.has(layer):
+                    continue  # its bytes stay where its urls say
+                found.setdefault(layer.digest, (image.blob(layer), f"layer {number} of {len(document.layers)}"))
+            found.setdefault(document.config.digest, (image.blob(document.config), "config"))
+        return sorted(found.values(), key=lambda item: -item[0].size)
+
+    # Manifests
+
+    def _manifests(self, image: Image) -> list[tuple[Descriptor, Manifest | Index]]:
+        """From the leaves up, the root last. Those that are not in the image must be in the registry."""
+        found: dict[Digest, tuple[Descriptor, Manifest | Index]] = {}
+        for descriptor, document in image.walk():
+            if document is not None:
+                found[descriptor.digest] = (descriptor, document)
+            elif image.has(descriptor):
+                raise RefusedError(
+                    f"{image.name}: {short(descriptor.digest)} ({descriptor.media_type or 'no media type'}) in the index is "
+                    "neither a manifest nor an index; no registry takes that"
+                )
+            elif not self._registry_has_manifest(descriptor.digest):
+                platform = f" for {descriptor.platform}" if descriptor.platform else ""
+                raise MissingBlobError(
+                    f"{image.name}: the index names a manifest{platform} that is not in the image ({descriptor.digest}); "
+                    "choose the platforms that are, with --platform, or save the image with all of them"
+                )
+        ordered: dict[Digest, tuple[Descriptor, Manifest | Index]] = {}
+
+        def visit(digest: Digest) -> None:
+            if digest in found and digest not in ordered:
+                document = found[digest][1]
+                for entry in document.entries if isinstance(document, Index) else ():
+                    visit(entry.digest)
+                ordered[digest] = found[digest]
+
+        visit(image.root.digest)
+        return list(ordered.values())
+
+    def _registry_has_manifest(self, digest: Digest) -> bool:
+        try:
+            self._client.get_manifest(self._reference.repository, digest)
+        except NotFoundError:
+            return False
+        return True
+
+    def _put(self, image: Image, descriptor: Descriptor, document: Manifest | Index, name: str) -> None:
+        """One manifest. Blobs that the registry misses now, though it said it had them, are sent (again)."""
+        where = f"{self._client.registry}/{self._reference.repository}{'@' if name == descriptor.digest else ':'}{name}"
+        for tries_left in range(_LOST_BLOBS_TRIES, -1, -1):
+            answer = self._client.request(
+                "PUT",
+                f"/v2/{self._reference.repository}/manifests/{name}",
+                scope=self._target.scope,
+                headers={"Content-Type": document.media_type},
+                body=Body.of(document.raw),
+                expect=(200, 201, 202, 204, 400, 404),
+                doing=f"writing the manifest {where}",
+            )
+            if answer.status < 300:
+                break
+            lost = self._lost_blobs(image, document, answer.digests_named(), answer.codes())
+            if not lost or not tries_left:
+                raise self._client.refusal(answer, f"writing the manifest {where}", self._reference.repository)
+            self._progress.note(f"{where}: the registry misses {len(lost)} blobs that it said it had; sending them again")
+            with self._lock:
+                for blob, _ in lost:
+                    self._outcomes.pop(blob.digest, None)
+            self._wait({blob.digest: self._take(blob, label, known_absent=True) for blob, label in lost})
+        stored = answer.headers.get("docker-content-digest", descriptor.digest)
+        if stored != descriptor.digest:
+            raise RefusedError(
+                f"{where}: expected the registry to store {descriptor.digest}, found that it says {stored[:80]!r}: it has "
+                "altered the manifest, which would break every reference to it"
+            )
+
+    def _lost_blobs(
+        self, image: Image, document: Manifest | Index, named: set[Digest], codes: Sequence[str]
+    ) -> list[tuple[Blob, str]]:
+        if not isinstance(document, Manifest) or not {"BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"} & set(codes):
+            return []
+        blobs = self._blobs(image, [(document.descriptor(), document)])
+        return [item for item in blobs if item[0].digest in named] or blobs
+
+    def _read_back(self, root: Descriptor, raw: bytes, name: str) -> None:
+        """The tag holds what was pushed, to the byte."""
+        found: Digest | str = "nothing"
+        for pause in (*_READ_BACK_WAITS, 0.0):
+            try:
+                stored, _ = self._client.get_manifest(self._reference.repository, name)
+                if stored == raw:
+                    return
+                found = blob_of(stored).digest
+            except NotFoundError:
+                found = "nothing"
+            if pause:
+                self._client.sleep(pause)
+        raise RefusedError(
+            f"{self._reference}: pushed {root.digest}, but reading it back gave {found}: another push to the same tag came in "
+            "between, or the registry alters manifests; push again"
+        )

@@ -1,0 +1,234 @@
+"""Who the user is, at which registry: docker's and podman's files, and their helpers.
+
+In: the environment as a mapping, the home folder. Out: `Credentials`, and where they came from. The order:
+
+    1. what the command line gave (`Given`)
+    2. `--authfile`, and then nothing else; without it:
+       DOCKER_AUTH_CONFIG (the JSON itself), REGISTRY_AUTH_FILE,
+       $XDG_RUNTIME_DIR/containers/auth.json, $XDG_CONFIG_HOME/containers/auth.json,
+       $DOCKER_CONFIG/config.json or ~/.docker/config.json
+
+Within a file credHelpers beat credsStore beat auths. Keys may be `host/namespace`: the longest that fits the repository wins
+(containers-auth.json(5)); a key that is a URL, as docker writes them, stands for its host.
+"""
+
+import base64
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from layerkit.errors import UsageError
+from layerkit.registry.credential_helpers import Helper, HelperError
+
+HUB_KEY = "https://index.docker.io/v1/"
+"""What docker calls Docker Hub in its files and to its helpers."""
+
+_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+IDENTITY_TOKEN_USER = "<token>"  # noqa: S105 - the user name by which helpers mark an identity token, no secret
+
+
+class Kind(Enum):
+    PASSWORD = "password"  # noqa: S105 - a name, no secret
+    IDENTITY_TOKEN = "identity token"  # noqa: S105 - as above
+    """Exchanged for bearer tokens by POST (OAuth 2 refresh token)."""
+    BEARER_TOKEN = "bearer token"  # noqa: S105 - as above
+    """Sent as it is (`registrytoken`)."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    username: str
+    secret: str = field(repr=False)
+    kind: Kind = Kind.PASSWORD
+
+    @classmethod
+    def of(cls, username: str, secret: str) -> "Credentials":
+        """A user name of `<token>` says that the secret is an identity token."""
+        return cls(username, secret, Kind.IDENTITY_TOKEN if username == IDENTITY_TOKEN_USER else Kind.PASSWORD)
+
+    def basic(self) -> str:
+        """The value of a Basic Authorization header (RFC 7617)."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.secret}".encode()).decode()
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What was found, and where; or where was looked, for the error."""
+
+    credentials: Credentials | None
+    origin: str = ""
+    """A file, a helper, `the command line`."""
+    tried: tuple[str, ...] = ()
+    """Where nothing was found, and which helpers failed."""
+
+
+class CredentialSource(Protocol):
+    def lookup(self, registry: str, repository: str = "") -> Lookup:
+        """The credentials for a repository of a registry (`HOST[:PORT]`). Raises UsageError for an unreadable file."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """The same for every registry: what the command line gave."""
+
+    credentials: Credentials | None
+    origin: str = "the command line"
+
+    def lookup(self, registry: str, repository: str = "") -> Lookup:
+        return Lookup(self.credentials, self.origin)
+
+
+ANONYMOUS = Given(None)
+
+
+@dataclass(frozen=True)
+class AuthFile:
+    """A docker config.json or a containers auth.json, as JSON."""
+
+    origin: str
+    fields: Mapping[str, Any] = field(repr=False)
+
+    def lookup(self, registry: str, repository: str, environment: Mapping[str, str]) -> Lookup:
+        problems: list[str] = []
+        for name, key in self._helpers(registry, repository):
+            helper = Helper(name, environment)
+            try:
+                found = helper.get(key)
+            except HelperError as error:
+                problems.append(f"{self.origin}: {error}")
+                continue
+            if found is not None:
+                return Lookup(Credentials.of(*found), f"{helper.program} ({self.origin})")
+        entries = {_normal_key(key): value for key, value in _mapping(self.fields.get("auths")).items()}
+        for key in candidate_keys(registry, repository):
+            credentials = _decode(entries.get(key), f"{self.origin}: auths[{key!r}]")
+            if credentials is not None:
+                return Lookup(credentials, self.origin)
+        return Lookup(None, "", (*problems, self.origin))
+
+    def _helpers(self, registry: str, repository: str) -> Iterator[tuple[str, str]]:
+        """Helper names and the key to ask each for."""
+        by_key = {_normal_key(key): value for key, value in _mapping(self.fields.get("credHelpers")).items()}
+        for key in candidate_keys(registry, repository):
+            name = by_key.get(key)
+            if isinstance(name, str) and name:
+                yield name, helper_key(key)
+                return
+        store = self.fields.get("credsStore")
+        if isinstance(store, str) and store:
+            yield store, helper_key(registry)
+
+
+@dataclass(frozen=True)
+class FileCredentials:
+    """The files of the order above. They are read anew at each lookup: a login in another terminal counts at once."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    home: Path
+    authfile: Path | None = None
+
+    def lookup(self, registry: str, repository: str = "") -> Lookup:
+        tried: tuple[str, ...] = ()
+        for file in self._files():
+            found = file.lookup(registry, repository, self.environment)
+            if found.credentials is not None:
+                return found
+            tried += found.tried
+        return Lookup(None, "", tried)
+
+    def _files(self) -> Iterator[AuthFile]:
+        if self.authfile is not None:
+            if not self.authfile.is_file():
+                raise UsageError(f"--authfile {self.authfile}: no such file")
+            yield read_auth_file(self.authfile)
+            return
+        if inline := self.environment.get("DOCKER_AUTH_CONFIG"):
+            yield parse_auth_file(inline.encode(), "DOCKER_AUTH_CONFIG")
+        for path in self._paths():
+            if path.is_file():
+                yield read_auth_file(path)
+
+    def _paths(self) -> Iterator[Path]:
+        if given := self.environment.get("REGISTRY_AUTH_FILE"):
+            yield Path(given)
+        # podman's default where there is no XDG_RUNTIME_DIR (containers-auth.json(5)): cron, CI, plain root shells
+        runtime = self.environment.get("XDG_RUNTIME_DIR") or f"/run/containers/{os.getuid()}"
+        yield Path(runtime, "containers", "auth.json") if "XDG_RUNTIME_DIR" in self.environment else Path(runtime, "auth.json")
+        yield Path(self.environment.get("XDG_CONFIG_HOME") or self.home / ".config", "containers", "auth.json")
+        yield docker_config(self.environment, self.home)
+
+
+def docker_config(environment: Mapping[str, str], home: Path) -> Path:
+    return Path(environment.get("DOCKER_CONFIG") or home / ".docker", "config.json")
+
+
+def read_auth_file(path: Path) -> AuthFile:
+    """Raises UsageError when it can't be read or isn't JSON; the message never quotes its contents."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: can't be read ({error.strerror})") from None
+    return parse_auth_file(data, str(path))
+
+
+def parse_auth_file(data: bytes, origin: str) -> AuthFile:
+    try:
+        fields = json.loads(data) if data.strip() else {}
+    except (ValueError, RecursionError) as error:
+        line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise UsageError(f"{origin}{line}: expected JSON as docker login or podman login write it") from None
+    if not isinstance(fields, dict):
+        raise UsageError(f"{origin}: expected a JSON object as docker login or podman login write it")
+    return AuthFile(origin, fields)
+
+
+def candidate_keys(registry: str, repository: str) -> Iterator[str]:
+    """`host/a/b/c`, `host/a/b`, `host/a`, `host`; for Docker Hub under each of its names."""
+    hosts = sorted(_HUB_NAMES) if registry in _HUB_NAMES else [registry]
+    parts = repository.split("/") if repository else []
+    for length in range(len(parts), -1, -1):
+        for host in hosts:
+            yield "/".join([host, *parts[:length]])
+
+
+def helper_key(registry: str) -> str:
+    """What docker asks a helper for."""
+    return HUB_KEY if registry in _HUB_NAMES else registry
+
+
+def _normal_key(key: str) -> str:
+    """A URL stands for its host; anything else is kept, but for a slash at its end."""
+    return urlsplit(key).netloc if key.startswith(("https://", "http://")) else key.rstrip("/")
+
+
+def _decode(entry: object, where: str) -> Credentials | None:
+    """An entry of `auths`; an empty one (docker leaves them for its helpers) counts as none."""
+    if not isinstance(entry, dict):
+        return None
+    if token := _text(entry.get("registrytoken")):
+        return Credentials("", token, Kind.BEARER_TOKEN)
+    if token := _text(entry.get("identitytoken")):
+        return Credentials(IDENTITY_TOKEN_USER, token, Kind.IDENTITY_TOKEN)
+    if packed := _text(entry.get("auth")):
+        try:
+            username, colon, password = base64.b64decode(packed, validate=False).decode().partition(":")
+        except ValueError:
+            colon = ""
+        if not colon:
+            raise UsageError(f"{where}: expected the base64 form of USER:PASSWORD; log in again")
+        return Credentials.of(username, password.rstrip("\x00"))  # old dockers pad with zero bytes
+    username, password = _text(entry.get("username")), _text(entry.get("password"))
+    return Credentials.of(username, password) if username and password else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
