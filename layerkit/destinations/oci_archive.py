@@ -1,0 +1,150 @@
+"""An OCI layout in a tar, to a file or to standard output.
+
+Blobs are written as they are offered, each once and verified on its way; `index.json`, which names the image, comes last. An
+image of one platform gets a `manifest.json` too, so that `docker load` takes the file. The same image gives the same digest; the
+same order of offers gives the same bytes.
+"""
+
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Protocol, Self
+
+from layerkit.destinations.intake import Intake
+from layerkit.destinations.parts import (
+    DOCKER_FILE,
+    INDEX_FILE,
+    LAYOUT,
+    LAYOUT_FILE,
+    blob_path,
+    docker_manifest,
+    index_json,
+    named_root,
+    parts_of,
+)
+from layerkit.destinations.whole_file import WholeFile, output_errors
+from layerkit.errors import UsageError
+from layerkit.image.blob import Blob, Buffer
+from layerkit.image.digest import Digest
+from layerkit.image.image import Image
+from layerkit.progress import SILENT, Progress
+from layerkit.tar.header import BLOCK, END_OF_ARCHIVE
+
+_RECORD = 20 * BLOCK
+"""Archives are padded to whole records, as tar(1) does."""
+
+
+class Sink(Protocol):
+    """Where the bytes of a tar go."""
+
+    name: str
+
+    def write(self, data: Buffer) -> None: ...
+    def commit(self) -> None: ...
+    def abandon(self) -> None: ...
+
+
+class StreamSink:
+    """A stream that can't be taken back: standard output."""
+
+    def __init__(self, stream: BinaryIO, name: str = "standard output") -> None:
+        self.name = name
+        self._stream = stream
+
+    def write(self, data: Buffer) -> None:
+        with output_errors(self.name):
+            view = memoryview(data)
+            while view:  # an unbuffered stream may take less than all
+                view = view[self._stream.write(view) :]
+
+    def commit(self) -> None:
+        with output_errors(self.name):
+            self._stream.flush()
+
+    def abandon(self) -> None:
+        pass
+
+
+class OciArchive:
+    """A `Destination`. `name` replaces the name that the image carries."""
+
+    def __init__(self, sink: Sink, *, name: str | None = None, progress: Progress = SILENT) -> None:
+        self._sink = sink
+        self._name = name
+        self._progress = progress
+        self._written = 0
+        self._intake = Intake(self._put)
+        self._docker: Callable[[Image, str | None], bytes | None] = docker_manifest
+        self._add(LAYOUT_FILE, LAYOUT)
+
+    @classmethod
+    def to_file(cls, path: Path, *, name: str | None = None, progress: Progress = SILENT) -> Self:
+        """Raises OutputError when nothing can be written there."""
+        return cls(WholeFile(path), name=name, progress=progress)
+
+    def offer(self, blob: Blob, label: str) -> None:
+        self._intake.offer(blob, label)
+
+    def finish(self, image: Image) -> Digest:
+        """Raises OutputError, or ImageError for a blob that is missing or isn't what its digest says; then nothing is left."""
+        try:
+            for blob, label in parts_of(image):
+                self._intake.offer(blob, label)
+            self._intake.drain()
+            docker = self._docker(image, self._name)
+            if docker is not None:
+                self._add(DOCKER_FILE, docker)
+            self._add(INDEX_FILE, index_json([named_root(image, self._name)]))
+            self._write(END_OF_ARCHIVE)
+            self._write(bytes(-self._written % _RECORD))
+            self._sink.commit()
+        except BaseException:
+            self.abandon()
+            raise
+        return image.root.digest
+
+    def abandon(self) -> None:
+        self._intake.stop()
+        self._sink.abandon()
+
+    def _put(self, blob: Blob, label: str) -> None:
+        self._write(_header(blob_path(blob), blob.size))
+        with self._progress.task(label, blob.size) as task:
+            for chunk in blob.verified(label):
+                self._intake.check()
+                self._write(chunk)
+                task.advance(len(chunk))
+        self._write(bytes(-blob.size % BLOCK))
+
+    def _add(self, path: str, data: bytes) -> None:
+        self._write(_header(path, len(data)) + data + bytes(-len(data) % BLOCK))
+
+    def _write(self, data: Buffer) -> None:
+        self._sink.write(data)
+        self._written += len(data)
+
+
+class DockerArchive(OciArchive):
+    """What `docker load`, podman and skopeo read as a docker archive: the same file, which then must hold one platform."""
+
+    def __init__(self, sink: Sink, *, name: str | None = None, progress: Progress = SILENT) -> None:
+        super().__init__(sink, name=name, progress=progress)
+        self._docker = _required_manifest
+
+
+def _required_manifest(image: Image, name: str | None) -> bytes:
+    found = docker_manifest(image, name)
+    if found is None:
+        platforms = ", ".join(str(platform.platform) for platform in image.platforms()) or "none"
+        raise UsageError(
+            f"{image.name}: a docker archive holds one platform of ordinary layers, this image holds {platforms}; "
+            "choose one with --platform, or write an OCI archive"
+        )
+    return found
+
+
+def _header(path: str, size: int) -> bytes:
+    """The header of an ordinary file: always the same for the same name and size."""
+    member = tarfile.TarInfo(path)
+    member.size = size
+    return member.tobuf(tarfile.PAX_FORMAT)

@@ -1,0 +1,95 @@
+"""A file that appears whole or not at all: written under another name beside its target, then renamed.
+
+A target that is no ordinary file (/dev/null, a named pipe) is written to directly: there is nothing to rename.
+"""
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from layerkit.errors import OutputError
+from layerkit.image.blob import Buffer
+
+_OUT_OF_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class WholeFile:
+    """Raises OutputError, naming the target, for whatever the file system refuses."""
+
+    def __init__(self, target: Path) -> None:
+        self.name = str(target)
+        self.written = 0
+        """Bytes."""
+        with self._told():
+            self._target = target.resolve()
+            mode = self._target.stat().st_mode if self._target.exists() else stat.S_IFREG
+            if stat.S_ISDIR(mode):
+                raise OutputError(f"{self.name}: is a directory; expected the name of a file")
+            self._temporary: Path | None = None
+            if stat.S_ISREG(mode):
+                self._temporary = self._target.with_name(f".{self._target.name[:200]}.{secrets.token_hex(4)}.partial")
+                self._fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            else:
+                self._fd = os.open(self._target, os.O_WRONLY | os.O_CLOEXEC)
+
+    def write(self, data: Buffer) -> None:
+        view = memoryview(data)
+        with self._told():
+            while view:
+                count = os.write(self._fd, view)
+                self.written += count
+                view = view[count:]
+
+    def commit(self) -> None:
+        """The file is complete and safe on disk, under its name."""
+        with self._told():
+            if self._temporary is None:
+                self._close()
+                return
+            os.fsync(self._fd)
+            self._close()
+            self._temporary.replace(self._target)
+            self._temporary = None
+            sync_folder(self._target.parent)
+
+    def abandon(self) -> None:
+        """Nothing of it is left. Safe to call at any time, also after `commit`."""
+        self._close()
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+            self._temporary = None
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        with output_errors(self.name, self.written):
+            yield
+
+
+@contextmanager
+def output_errors(name: str, written: int = 0) -> Iterator[None]:
+    """OSErrors as OutputErrors; a reader that went away stays a BrokenPipeError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        more = f" after {written:,} bytes; make room, or write to another disk" if error.errno in _OUT_OF_ROOM else ""
+        raise OutputError(f"{name}: can't be written: {error.strerror}{more}") from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a rename in it survive a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
