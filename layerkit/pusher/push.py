@@ -23,7 +23,7 @@ from layerkit.image.media_types import is_foreign_layer
 from layerkit.image.reference import Reference
 from layerkit.profiles import Profile
 from layerkit.progress import SILENT, Progress
-from layerkit.pusher.protocol import ChunkSize
+from layerkit.pusher.protocol import FLOOR, ChunkSize
 from layerkit.pusher.upload import BlobTooSlowError, Outcome, Target, Traffic, upload
 from layerkit.registry.answers import InterruptedPushError, NotFoundError
 from layerkit.registry.client import RegistryClient
@@ -62,10 +62,12 @@ class RegistryDestination:
         profile: Profile,
         jobs: int | None = None,
         chunk_size: int | None = None,
+        smallest_chunk: int = FLOOR,
         mount_from: Sequence[str] = (),
         progress: Progress = SILENT,
     ) -> None:
-        """`jobs`: uploads at a time; `chunk_size`: bytes of one request; both by the profile unless given. `mount_from`: other
+        """`jobs`: uploads at a time; `chunk_size`: bytes of one request; both by the profile unless given.
+        `smallest_chunk`: bytes below which requests aren't made smaller when the edge refuses them. `mount_from`: other
         repositories of the registry, where blobs may be already."""
         self._client = client
         self._reference = reference
@@ -74,7 +76,7 @@ class RegistryDestination:
         self._target = Target(
             client,
             reference.repository,
-            ChunkSize(chunk_size or profile.chunk_size),
+            ChunkSize(chunk_size or profile.chunk_size, smallest_chunk),
             profile.commit_seconds,
             tuple(repository for repository in mount_from if repository != reference.repository),
             progress,

@@ -49,7 +49,10 @@ class LiveSockets:
 def _shut_down(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
         # On an SSLSocket, shutdown() would drop the TLS layer under a thread that is using it: go to the file descriptor.
-        twin = socket.socket(fileno=sock.fileno())
+        descriptor = sock.fileno()
+        if descriptor < 0:
+            return  # closed already
+        twin = socket.socket(fileno=descriptor)
         try:
             twin.shutdown(socket.SHUT_RDWR)
         finally:
