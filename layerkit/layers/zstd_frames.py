@@ -5,7 +5,7 @@ truncated stream, and a layer that ends early is a layer with files missing. RFC
 blocks).
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from layerkit.errors import DamagedError
 from layerkit.image.blob import Buffer
@@ -19,10 +19,12 @@ _RAW, _RLE, _COMPRESSED = 0, 1, 2
 
 
 class FrameWalker:
-    """Follows a zstd stream from frame to frame. `where` is what messages call it."""
+    """Follows a zstd stream from frame to frame. `where` is what messages call it; `ended` is told the offset of each frame's
+    end."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, ended: Callable[[int], None] | None = None) -> None:
         self.where = where
+        self._ended = ended
         self.at = 0
         """Bytes seen so far."""
         self.frame_start = 0
@@ -101,6 +103,8 @@ class FrameWalker:
             else:
                 raise self._error(at - 4, "a zstd frame", f"bytes that begin with {magic.to_bytes(4, 'little').hex()}")
             self.frames += 1
+            if self._ended is not None:
+                self._ended(at)
 
     def _error(self, at: int, expected: str, found: str) -> DamagedError:
         return DamagedError.mismatch(f"{self.where}: offset {at:,} of the compressed layer", expected=expected, found=found)

@@ -9,14 +9,14 @@ readers that stop there silently lose files.
 """
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from layerkit.errors import DamagedError
 from layerkit.image.blob import Buffer, InputFile
 from layerkit.tar.header import (
     BLOCK,
     ZERO_BLOCK,
+    Header,
     HeaderError,
     Kind,
     parse_header,
@@ -32,8 +32,7 @@ T = TypeVar("T")
 _NO_RECORDS: dict[bytes, bytes] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One member run: bytes [start, end) of the tar."""
 
     start: int
@@ -48,7 +47,7 @@ class Member:
     link: bytes
     """Target of a hard link or symlink, as spelled."""
     head: bytes
-    """The bytes [start, data)."""
+    """The bytes [start, data). A pax global header's records count as part of it."""
     pax: dict[bytes, bytes]
     """Records of the member's own extension header."""
 
@@ -102,6 +101,17 @@ class Framer:
             self._want = self._steps.send(block)
         return self._walk.take()
 
+    @property
+    def settled(self) -> int | None:
+        """Offset up to which the bytes fed so far belong to members already given out (or to what follows the archive's end);
+        None: all of them do."""
+        return None if self._want < 0 or self._walk.ended else self._walk.run_start
+
+    @property
+    def end(self) -> int | None:
+        """Offset of the archive's end, once it was seen."""
+        return self._walk.end if self._walk.ended else None
+
     def close(self) -> int:
         """To be called after the last byte: the offset at which the archive's end is marked. Raises DamagedError if it isn't."""
         return self._walk.close(pending=self._want < 0, partial=len(self._carry))
@@ -138,8 +148,10 @@ class _Walk:
         self.where = where
         self.ended = False
         self._found: list[Member] = []
+        self.run_start = 0
+        """Offset of the run that is being read."""
+        self.end = 0
         self._at = 0
-        self._end = 0
         self._expecting = ""
 
     def take(self) -> list[Member]:
@@ -149,11 +161,11 @@ class _Walk:
     def steps(self) -> Generator[int, bytes, None]:
         """Yields n > 0: the next n bytes are wanted; n < 0: the next -n bytes are of no interest. Is sent the bytes."""
         while True:
-            start = self._at
+            start = self.run_start = self._at
             self._expecting = ""
             block = yield BLOCK
             if block == ZERO_BLOCK:
-                self._end = start
+                self.end = start
                 self.ended = True
                 while True:  # whatever follows the end, appliers don't read it
                     self._at += BLOCK
@@ -168,9 +180,7 @@ class _Walk:
         header = self._parse(parse_header, block, start)
         at = start + BLOCK
         while header.flag in (b"x", b"X", b"L", b"K"):
-            self._expecting = f"the rest of a {header.flag.decode()!r} extension header"
-            if header.size > MAX_EXTENSION:
-                raise self._error(at - BLOCK, f"an extension header of at most {MAX_EXTENSION:,} bytes", f"{header.size:,}")
+            self._check_extension(header, at - BLOCK)
             padded = _padded(header.size)
             payload = (yield padded) if padded else b""
             head.append(payload)
@@ -190,6 +200,13 @@ class _Walk:
             header = self._parse(parse_header, block, at)
             head.append(block)
             at += BLOCK
+        if header.flag == b"g":
+            self._check_extension(header, at - BLOCK)
+            payload = (yield _padded(header.size)) if header.size else b""
+            head.append(payload)
+            self._parse(parse_pax, payload[: header.size], at)
+            at += len(payload)
+            header = header._replace(size=0)
         if header.flag == b"S":
             first = True
             while sparse_extension_follows(block, first=first):
@@ -214,9 +231,14 @@ class _Walk:
             self._expecting = f"the data of {name.decode(errors='replace')!r}"
             yield at - end
 
+    def _check_extension(self, header: Header, at: int) -> None:
+        self._expecting = f"the rest of a {header.flag.decode()!r} extension header"
+        if header.size > MAX_EXTENSION:
+            raise self._error(at, f"an extension header of at most {MAX_EXTENSION:,} bytes", f"{header.size:,}")
+
     def close(self, *, pending: bool, partial: int) -> int:
         if self.ended:
-            return self._end
+            return self.end
         if self._expecting:
             raise self._error(self._at, self._expecting, "the end of the file (it is truncated)")
         if partial:

@@ -5,8 +5,8 @@ leave room, Go's archive/tar, which is what docker, containerd, podman and umoci
 """
 
 import zlib
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 BLOCK = 512
 ZERO_BLOCK = bytes(BLOCK)
@@ -47,8 +47,7 @@ class HeaderError(ValueError):
     """What is wrong with a header; the framer adds where."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The fields of one header block that decide where the next one is and what this one is called."""
 
     flag: bytes

@@ -1,0 +1,163 @@
+"""The pass itself: bytes stream by, members are framed, the planner says what becomes of them, parts are hashed.
+
+In: a track and constraints. Out: the parts' recipes. Raises what the planner raises, and `Again` is the caller's to handle.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from layerkit.image.digest import Hasher
+from layerkit.layers.part import PartBuilder, Recipe
+from layerkit.layers.placement import Step, Tail
+from layerkit.layers.planner import Actions, Constraints, Mark, Planner, Stuck
+from layerkit.layers.track import Chunk, Track
+from layerkit.tar.framing import Framer, Member
+from layerkit.tar.header import END_OF_ARCHIVE
+
+
+class Meter(Protocol):
+    def advance(self, count: int) -> None:
+        """`count` more bytes of the layer's blob have been read."""
+
+
+@dataclass(frozen=True)
+class PassOptions:
+    warn: Callable[[str], None]
+    meter: Meter
+    whole: Hasher | None = None
+    """Is fed the whole raw tar."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    recipes: list[Recipe]
+    stuck: dict[int, Stuck]
+    """Number of a part that can't be cut any smaller -> what is in it."""
+
+
+def run_pass(track: Track, where: str, constraints: Constraints, options: PassOptions) -> Outcome:
+    """One pass. Raises DamagedError, CannotFixError, Again, SeveralMembers."""
+    planner = Planner(where, constraints, options.warn)
+    framer = Framer(where)
+    parts = _Parts(planner)
+    cost = 0
+    for chunk in track.chunks():
+        if options.whole is not None:
+            options.whole.update(chunk.data)
+        members = framer.feed(chunk.data)
+        parts.arrive(chunk)
+        for member in members:
+            actions = planner.add(member, _cost_at(member, chunk))
+            if actions:
+                parts.apply(actions, member)
+        if framer.end is None:
+            parts.pass_by(chunk, framer.settled)
+        else:
+            parts.pass_end(chunk, framer.end)
+        options.meter.advance(chunk.cost_after - cost)
+        cost = chunk.cost_after
+    framer.close()
+    parts.apply(planner.finish(cost), None)
+    return Outcome(parts.finish(), planner.stuck)
+
+
+def _cost_at(member: Member, chunk: Chunk) -> int:
+    """Interpolated; a member whose headers began in the chunk before counts from this one's beginning."""
+    into = max(member.start - chunk.start, 0)
+    return chunk.cost + (chunk.cost_after - chunk.cost) * into // max(len(chunk.data), 1)
+
+
+class _Parts:
+    """The parts that are finished but for late arrivals, the one being filled, and what it would be if it were cut."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+        self._closed: list[PartBuilder] = []
+        self._main = PartBuilder(0)
+        self._main.insert(planner.head)
+        self._before: PartBuilder | None = None
+        """The part being filled, as it was at the candidate."""
+        self._fork: PartBuilder | None = None
+        self._due: list[Tail] = []
+        """What `before` gets if the cut is made."""
+        self._whole: PartBuilder | None = None
+        """The layer uncut, with what follows the archive's end."""
+        self._held = b""
+        """Source bytes of a run whose headers aren't complete yet."""
+        self._held_at = 0
+        self._data = memoryview(b"")
+        self._at = 0
+
+    def arrive(self, chunk: Chunk) -> None:
+        self._data = memoryview(chunk.data)
+        self._at = chunk.start
+
+    def apply(self, actions: Actions, member: Member | None) -> None:
+        if member is not None:
+            self._advance(member.start)
+        for cut in actions.cuts:
+            if isinstance(cut, Mark):
+                assert member is not None
+                self._before = self._main.copy()
+                self._fork = PartBuilder(member.start)
+                self._fork.insert(cut.runs)
+                self._due = []
+            else:
+                assert self._before is not None and self._fork is not None
+                for tail in self._due:
+                    self._before.insert(tail.runs)
+                self._closed.append(self._before)
+                self._main = self._fork
+                self._before = self._fork = None
+        if actions.main is not None and member is not None:
+            _step(self._main, actions.main, member)
+            for tail in actions.main.tails:
+                self._closed[tail.part].insert(tail.runs)
+        if actions.fork is not None and member is not None and self._fork is not None:
+            _step(self._fork, actions.fork, member)
+            self._due.extend(tail for tail in actions.fork.tails if tail.part == self._planner.part)
+
+    def pass_by(self, chunk: Chunk, settled: int | None) -> None:
+        """The chunk is over; up to `settled` (all of it: None) its bytes are accounted for."""
+        end = chunk.start + len(self._data)
+        settled = end if settled is None else settled
+        self._advance(settled)
+        if settled < chunk.start:
+            self._held = self._held[settled - self._held_at :] + bytes(self._data)
+        else:
+            self._held = bytes(self._data[settled - chunk.start :]) if settled < end else b""
+        self._held_at = settled
+
+    def pass_end(self, chunk: Chunk, archive_end: int) -> None:
+        """The chunk is over, the archive ended before its end. What follows belongs to the layer only if it stays whole."""
+        if self._whole is None:
+            self._advance(archive_end)
+            self._whole = self._main.copy()
+            self._held = self._held if archive_end < chunk.start else b""
+        if self._whole.at < chunk.start:
+            self._whole.advance(memoryview(self._held), self._held_at, chunk.start)
+        self._whole.advance(self._data, self._at, chunk.start + len(self._data))
+
+    def finish(self) -> list[Recipe]:
+        """No more bytes."""
+        if not self._closed and (self._whole is None or self._whole.is_source):
+            return [(self._whole or self._main).finish()]
+        for part in self._closed:
+            part.insert(END_OF_ARCHIVE)
+        self._main.insert(END_OF_ARCHIVE)
+        return [part.finish() for part in (*self._closed, self._main)]
+
+    def _advance(self, upto: int) -> None:
+        for builder in (self._main, self._fork):
+            if builder is None:
+                continue
+            if builder.at < self._at:
+                builder.advance(memoryview(self._held), self._held_at, min(upto, self._at))
+            builder.advance(self._data, self._at, upto)
+
+
+def _step(builder: PartBuilder, step: Step, member: Member) -> None:
+    builder.insert(step.insert)
+    if not step.keep:
+        builder.skip_to(member.end)

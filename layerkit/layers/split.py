@@ -1,0 +1,198 @@
+"""One layer becomes several, in one pass over its raw tar.
+
+In: a layer's blob and what its parts may be. Out: the parts, or one part that only changed its compression. While the raw
+tar streams by, members are framed, the planner decides, and every part's SHA-256 and CRC run along; afterwards each part is put
+together from verbatim stretches and re-encoded edges, and must be within the limit.
+"""
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from layerkit.errors import CannotFixError, DamagedError
+from layerkit.image.blob import Blob, FileRange, digest_content
+from layerkit.image.digest import Digest
+from layerkit.image.media_types import Compression
+from layerkit.layers.gzip_track import SeveralMembers
+from layerkit.layers.one_pass import Outcome, PassOptions, run_pass
+from layerkit.layers.open_track import compression_of, open_track
+from layerkit.layers.part import PartBuilder, Recipe
+from layerkit.layers.placement import Again
+from layerkit.layers.planner import Constraints, too_large
+from layerkit.layers.splice import assemble
+from layerkit.layers.spool import Spool
+from layerkit.layers.track import Track
+from layerkit.progress import SILENT, Progress, Task
+
+MAX_TRIES = 16
+"""Times a layer is planned before giving up; each try has learned something from the one before."""
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    limit: int
+    """Bytes of a part's compressed blob."""
+    compression: Compression
+    """What the parts are to be compressed with."""
+    level: int | None = None
+    """Of the encoder; given, nothing is copied that could be encoded."""
+    allow_oversized: bool = False
+    jobs: int | None = None
+    """Threads; the number of cores by default."""
+    dropped: frozenset[bytes] = frozenset()
+    """Paths left out: indexes of bytes that the parts don't have (eStargz)."""
+    diff_id: Digest | None = None
+    """What the source's raw tar should hash to; None: that isn't checked."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the layers that replace a layer."""
+
+    blob: Blob
+    diff_id: Digest
+    recipe: Recipe
+
+
+def split_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, progress: Progress = SILENT) -> list[Part]:
+    """The parts of `blob`, each within the limit. One part means that it wasn't cut: it has the source's diff_id.
+
+    `where` names the layer in messages. Raises DamagedError for a damaged layer, UnsplittableError and CannotFixError for one
+    that can't be split, OutputError when the temporary file can't grow."""
+    source = _on_disk(blob, spool)
+    task = _Retractable(progress.task(where, source.size))
+    with ThreadPoolExecutor(1, thread_name_prefix="verify") as pool:
+        verified = pool.submit(_verify, blob, source, where)
+        try:
+            return _split(source, where, options, spool, progress.warn, task)
+        except DamagedError:
+            verified.result()  # a wrong digest explains more than what it led to
+            raise
+        finally:
+            task.close()
+            verified.result()
+
+
+def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, progress: Progress = SILENT) -> Part:
+    """The same tar in another compression: nothing is framed or cut, the diff_id stays. Raises like `split_layer`."""
+    source = _on_disk(blob, spool)
+    track, _ = _open(source, where, options, spool, splice=False)
+    builder = PartBuilder(0)
+    at = 0
+    with progress.task(where, source.size) as task, ThreadPoolExecutor(1, thread_name_prefix="verify") as pool:
+        # An uncompressed blob's digest is its diff_id, which is computed here anyway.
+        verified = None if compression_of(source) is Compression.NONE else pool.submit(_verify, blob, source, where)
+        for chunk in track.chunks():
+            view = memoryview(chunk.data)
+            builder.advance(view, chunk.start, chunk.start + len(view))
+            task.advance(len(view) if verified is None else 0)
+            at += len(view)
+        if verified is None:
+            if builder.finish().diff_id != blob.digest:
+                _verify(blob, source, where)
+        else:
+            verified.result()
+            task.advance(source.size)
+    recipe = builder.finish()
+    _check_diff_id(recipe.diff_id, options.diff_id, where)
+    return Part(digest_content(assemble(recipe, track, spool.keep)), recipe.diff_id, recipe)
+
+
+def _split(
+    source: FileRange, where: str, options: SplitOptions, spool: Spool, warn: Callable[[str], None], task: "_Retractable"
+) -> list[Part]:
+    track, margin = _open(source, where, options, spool, splice=True)
+    constraints = Constraints(
+        limit=options.limit - margin,
+        hard_limit=options.limit,
+        allow_oversized=options.allow_oversized,
+        dropped=options.dropped,
+    )
+    whole = hashlib.sha256() if options.diff_id is not None else None
+    try:
+        for _ in range(MAX_TRIES):
+            try:
+                outcome = run_pass(track, where, constraints, PassOptions(warn, task, whole))
+                if whole is not None:
+                    _check_diff_id(Digest(f"sha256:{whole.hexdigest()}"), options.diff_id, where)
+                    whole = None
+                return _assemble(outcome, track, where, options, spool)
+            except SeveralMembers:
+                track.close()
+                track, margin = _open(source, where, options, spool, splice=False)
+                constraints = replace(constraints, limit=options.limit - margin)
+            except Again as again:
+                constraints = constraints.learned(again)
+            whole = None if whole is None else hashlib.sha256()
+            task.retract()
+    finally:
+        track.close()
+    raise CannotFixError(
+        f"{where}: no way to split it at {options.limit:,} bytes was found in {MAX_TRIES} tries; try another --max-layer-size"
+    )
+
+
+def _open(source: FileRange, where: str, options: SplitOptions, spool: Spool, *, splice: bool) -> tuple[Track, int]:
+    return open_track(
+        source,
+        where,
+        compression=options.compression,
+        level=options.level,
+        limit=options.limit,
+        jobs=options.jobs,
+        spool=spool,
+        splice=splice,
+    )
+
+
+def _assemble(outcome: Outcome, track: Track, where: str, options: SplitOptions, spool: Spool) -> list[Part]:
+    """The blobs. Raises Again when one came out too large, UnsplittableError when nothing can be done about that."""
+    contents = [assemble(recipe, track, spool.keep) for recipe in outcome.recipes]
+    for number, content in enumerate(contents):
+        excess = content.size - options.limit
+        if excess <= 0 or (options.allow_oversized and number in outcome.stuck):
+            continue
+        if number in outcome.stuck:
+            raise too_large(where, outcome.stuck[number], content.size, options.limit)
+        raise Again(shrink=excess)
+    with ThreadPoolExecutor(options.jobs, thread_name_prefix="digest") as pool:
+        blobs = list(pool.map(digest_content, contents))
+    return [Part(blob, recipe.diff_id, recipe) for blob, recipe in zip(blobs, outcome.recipes, strict=True)]
+
+
+def _verify(blob: Blob, source: FileRange, where: str) -> None:
+    for _ in Blob(blob.digest, source).verified(where):
+        pass
+
+
+def _check_diff_id(found: Digest, expected: Digest | None, where: str) -> None:
+    if expected is not None and expected.startswith("sha256:") and found != expected:
+        raise DamagedError.mismatch(
+            f"{where}: uncompressed layer", expected=f"diff_id {expected} (config)", found=found, why="build the image again"
+        )
+
+
+def _on_disk(blob: Blob, spool: Spool) -> FileRange:
+    """The blob as a range of a file: it is one, unless it comes from a registry."""
+    if isinstance(blob.content, FileRange):
+        return blob.content
+    return spool.append_all(blob.content)
+
+
+class _Retractable:
+    """A task whose work may have to be done again."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._done = 0
+
+    def advance(self, count: int) -> None:
+        self._done += count
+        self._task.advance(count)
+
+    def retract(self) -> None:
+        self.advance(-self._done)
+
+    def close(self) -> None:
+        self._task.close()

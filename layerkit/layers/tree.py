@@ -1,0 +1,182 @@
+"""What the members of one layer are to each other.
+
+In: the members of a layer in order. Out, for each: the path it really has (parents that are symlinks in this layer followed, as
+appliers do), what kind of marker it is, and the entries that every part must repeat before it (its ancestors, symlinked
+ones with what they point to). Whiteouts: image-spec layer.md, "Whiteouts"; AUFS markers are what docker's aufs driver left.
+"""
+
+from typing import NamedTuple
+
+from layerkit.errors import CannotFixError
+from layerkit.tar.framing import Member, clean
+from layerkit.tar.header import BLOCK, Kind
+
+WHITEOUT = b".wh."
+OPAQUE = b".wh..wh..opq"
+_AUFS = b".wh..wh."
+_MAX_HOPS = 40
+"""Symlinks followed in one path, as Linux does (MAXSYMLINKS)."""
+
+
+class Located(NamedTuple):
+    """A member, in the layer's tree."""
+
+    path: bytes
+    """With symlinked parents followed."""
+    ancestors: tuple[bytes, ...]
+    """Paths of the entries to repeat before it, outermost first: only those the layer holds before this member."""
+    hides: bytes | None
+    """The path a whiteout removes, or the directory whose lower content an opaque marker hides."""
+    opaque: bool
+    target: bytes | None
+    """What a hard link points to, symlinked parents followed."""
+
+
+class Tree:
+    """`where` is what messages call the layer."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.changed: set[bytes] = set()
+        """Paths that occur twice and changed between directory and something else."""
+        self.markers: dict[bytes, tuple[bytes, bytes]] = {}
+        """Directory -> path and run of its opaque marker."""
+        self._directories: dict[bytes, bytes] = {}
+        self._symlinks: dict[bytes, tuple[bytes, bytes]] = {}
+        self._resolved: dict[bytes, tuple[bytes, tuple[bytes, ...]]] = {}
+        self._prefixes: set[bytes] = set()
+        self._files: set[bytes] = set()
+        self._dangling: dict[bytes, bytes] = {}
+
+    def locate(self, member: Member) -> Located:
+        """Where `member` is, given the members recorded so far. Raises CannotFixError for AUFS markers."""
+        parent, _, name = member.path.rpartition(b"/")
+        resolved, ancestors = self._parent(parent)
+        path = resolved + b"/" + name if resolved else name
+        if not member.path:
+            return Located(b"", (), None, False, None)
+        hides: bytes | None = None
+        opaque = False
+        if name.startswith(WHITEOUT):
+            if name == OPAQUE:
+                hides, opaque = resolved, True
+            elif name.startswith(_AUFS):
+                raise CannotFixError(
+                    f"{self.where}: {show(member.name)} is a marker of the old AUFS storage driver, which appliers treat "
+                    "differently; the layer can't be split safely. Build the image again with a current docker"
+                )
+            else:
+                hidden = name[len(WHITEOUT) :]
+                hides = resolved + b"/" + hidden if resolved else hidden
+        target: bytes | None = None
+        if member.kind is Kind.HARD_LINK:
+            link = clean(member.link)
+            link_parent, _, link_name = link.rpartition(b"/")
+            link_resolved, _ = self._parent(link_parent)
+            target = link_resolved + b"/" + link_name if link_resolved else link_name
+        return Located(path, ancestors, hides, opaque, target)
+
+    def record(self, member: Member, located: Located) -> None:
+        """`member` is part of the tree from now on."""
+        path = located.path
+        if member.kind is Kind.DIRECTORY:
+            if path in self._files or path in self._symlinks:
+                self.changed.add(path)
+                self._files.discard(path)
+                self._symlinks.pop(path, None)
+            self._forget(path)
+            self._directories[path] = _compact(member.head)
+            return
+        if located.hides is not None:
+            if located.opaque:
+                self.markers[located.hides] = (path, member.head)
+            return
+        if self._directories.pop(path, None) is not None:
+            self.changed.add(path)
+            self._forget(path)
+        if member.kind is Kind.SYMLINK:
+            self._files.discard(path)
+            self._forget(path)
+            self._symlinks[path] = (member.link, _compact(member.head))
+        else:
+            if self._symlinks.pop(path, None) is not None:
+                self._forget(path)
+            self._files.add(path)
+
+    def dangles(self, member: Member, located: Located) -> None:
+        """`member` is a hard link whose target hasn't come: appliers will fail on it, or find a lower layer's file. Raises
+        CannotFixError when such links point at each other."""
+        assert located.target is not None
+        target = located.target
+        for _ in range(len(self._dangling) + 1):
+            if target == located.path:
+                raise CannotFixError(
+                    f"{self.where}: the hard link {show(member.name)} -> {show(member.link)} leads back to itself; no "
+                    "applier can create it. Build the image again"
+                )
+            if target not in self._dangling:
+                break
+            target = self._dangling[target]
+        self._dangling[located.path] = located.target
+
+    def entry_paths(self, directory: bytes) -> tuple[bytes, ...]:
+        """The entries on the way to `directory`, itself included."""
+        return self._parent(directory)[1]
+
+    def entry(self, path: bytes) -> bytes:
+        """The member run of a directory or symlink, as it was last seen."""
+        stored = self._directories.get(path)
+        if stored is None:
+            stored = self._symlinks[path][1]
+        return stored.ljust(-(-len(stored) // BLOCK) * BLOCK, b"\0")
+
+    def _parent(self, parent: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+        """The directory a spelled parent leads to, and the entries on the way."""
+        known = self._resolved.get(parent)
+        if known is not None:
+            return known
+        needed: dict[bytes, None] = {b"": None} if b"" in self._directories else {}
+        here = b""
+        self._prefixes.add(b"")
+        todo = parent.split(b"/")[::-1]
+        hops = 0
+        while todo:
+            name = todo.pop()
+            if name in (b"", b"."):
+                continue
+            if name == b"..":
+                here = here.rpartition(b"/")[0]
+                continue
+            path = here + b"/" + name if here else name
+            self._prefixes.add(path)
+            symlink = self._symlinks.get(path)
+            if symlink is not None and hops < _MAX_HOPS:
+                hops += 1
+                needed[path] = None
+                if symlink[0].startswith(b"/"):
+                    here = b""
+                todo.extend(symlink[0].split(b"/")[::-1])
+                continue
+            if path in self._directories:
+                needed[path] = None
+            here = path
+        found = (here, tuple(needed))
+        self._resolved[parent] = found
+        return found
+
+    def _forget(self, path: bytes) -> None:
+        """An entry at `path` is new or changed: resolutions that passed it are void. In a depth-first tar none did."""
+        if path in self._prefixes and path not in self._directories:
+            self._resolved.clear()
+            self._prefixes.clear()
+
+
+def _compact(head: bytes) -> bytes:
+    """Header blocks end in zeros; a layer may hold 100,000 directories."""
+    return head.rstrip(b"\0")
+
+
+def show(path: bytes) -> str:
+    """A path for people: undecodable bytes and control characters escaped."""
+    text = path.decode("utf-8", "backslashreplace")
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
