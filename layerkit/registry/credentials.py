@@ -104,7 +104,7 @@ class AuthFile:
                 continue
             if found is not None:
                 return Lookup(Credentials.of(*found), f"{helper.program} ({self.origin})")
-        entries = {_normal_key(key): value for key, value in _mapping(self.fields.get("auths")).items()}
+        entries = {normal_key(key): value for key, value in _mapping(self.fields.get("auths")).items()}
         for key in candidate_keys(registry, repository):
             credentials = _decode(entries.get(key), f"{self.origin}: auths[{key!r}]")
             if credentials is not None:
@@ -113,7 +113,7 @@ class AuthFile:
 
     def _helpers(self, registry: str, repository: str) -> Iterator[tuple[str, str]]:
         """Helper names and the key to ask each for."""
-        by_key = {_normal_key(key): value for key, value in _mapping(self.fields.get("credHelpers")).items()}
+        by_key = {normal_key(key): value for key, value in _mapping(self.fields.get("credHelpers")).items()}
         for key in candidate_keys(registry, repository):
             name = by_key.get(key)
             if isinstance(name, str) and name:
@@ -201,7 +201,7 @@ def helper_key(registry: str) -> str:
     return HUB_KEY if registry in _HUB_NAMES else registry
 
 
-def _normal_key(key: str) -> str:
+def normal_key(key: str) -> str:
     """A URL stands for its host; anything else is kept, but for a slash at its end."""
     return urlsplit(key).netloc if key.startswith(("https://", "http://")) else key.rstrip("/")
 
