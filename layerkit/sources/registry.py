@@ -3,20 +3,21 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from layerkit.errors import DamagedError, RefusedError
+from layerkit.errors import DamagedError
 from layerkit.image.attestation import describes_attestation
 from layerkit.image.blob import Blob, Content, blob_of
 from layerkit.image.digest import Digest
 from layerkit.image.image import MAX_DEPTH, Image
 from layerkit.image.manifest import Descriptor, Index, Manifest, parse_document
 from layerkit.image.reference import parse_reference
+from layerkit.registry.answers import NotFoundError
 
 
 class Client(Protocol):
     """What is needed of a registry's client."""
 
-    def get_manifest(self, repository: str, reference: str) -> tuple[bytes, str]:
-        """Bytes and media type of the manifest or index with this tag or digest. Raises RefusedError when there is none."""
+    def get_manifest(self, repository: str, tag_or_digest: str) -> tuple[bytes, str]:
+        """Bytes and media type of a manifest or index. Raises NotFoundError when there is none."""
 
     def blob_content(self, repository: str, digest: Digest, size: int) -> Content:
         """The blob's bytes, fetched when they are read."""
@@ -62,7 +63,7 @@ def _collect(
             continue
         try:
             raw, media_type = client.get_manifest(repository, entry.digest)
-        except RefusedError:
+        except NotFoundError:
             continue  # a sparse index: registries may lack some platforms, and `Image.absent` tells of them
         blob = blob_of(raw)
         if blob.digest != entry.digest:

@@ -12,6 +12,7 @@ from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.image.media_types import OCI_INDEX, OCI_MANIFEST
 from layerkit.image.validation import validate
+from layerkit.registry.answers import NotFoundError
 from layerkit.sources import open_image
 from tests.sources.builders import ATTESTED, Files, add_index, add_manifest
 
@@ -27,11 +28,11 @@ class Stored:
     def _blob(self, digest: str) -> bytes | None:
         return self.files.get(f"blobs/sha256/{digest.partition(':')[2]}")
 
-    def get_manifest(self, repository: str, reference: str) -> tuple[bytes, str]:
-        self.asked.append(reference)
-        data = self._blob(self.tag if reference == "1" else reference)
+    def get_manifest(self, repository: str, tag_or_digest: str) -> tuple[bytes, str]:
+        self.asked.append(tag_or_digest)
+        data = self._blob(self.tag if tag_or_digest == "1" else tag_or_digest)
         if data is None:
-            raise RefusedError(f"no {reference}")
+            raise NotFoundError(f"no {tag_or_digest}", 404)
         return data, json.loads(data)["mediaType"]
 
     def blob_content(self, repository: str, digest: Digest, size: int) -> Content:
