@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from layerkit.errors import ImageError, LayerkitError, UsageError
+from layerkit.image.manifest import Manifest
 from layerkit.sources import open_image
 from tests.fixtures import FIXTURES
 
@@ -43,14 +44,14 @@ pytestmark = pytest.mark.skipif(not _ALL, reason="the folder of real images is a
 def _read(spec: str) -> int:
     """Every blob, verified; the number of layers."""
     image = open_image(spec)
-    platforms = image.platforms()
-    for platform in platforms:
-        if image.kind == "docker archive":
-            assert len(platform.config.diff_ids) == len(platform.manifest.layers)
-        for descriptor in (platform.manifest.config, *platform.manifest.layers):
+    manifests = [document for _, document in image.walk() if isinstance(document, Manifest)]
+    for manifest in manifests:
+        for descriptor in (manifest.config, *manifest.layers):
             assert sum(len(chunk) for chunk in image.blob(descriptor).verified(image.name)) == descriptor.size
-    assert platforms
-    return max(len(platform.manifest.layers) for platform in platforms)
+    for platform in image.platforms():
+        assert len(platform.config.diff_ids) == len(platform.manifest.layers)
+    assert manifests
+    return max(len(manifest.layers) for manifest in manifests)
 
 
 @pytest.mark.parametrize("path", _ALL, ids=lambda path: str(path.relative_to(FIXTURES)))

@@ -9,7 +9,7 @@ from layerkit.errors import DamagedError, ImageError, MissingBlobError, NotAnIma
 from layerkit.image.blob import InputFile
 from layerkit.image.digest import Digest
 from layerkit.image.manifest import Index
-from layerkit.image.media_types import OCI_INDEX, OCI_MANIFEST
+from layerkit.image.media_types import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from layerkit.image.validation import validate
 from layerkit.sources import open_image
 from layerkit.sources.oci_layout import CONTAINERD_NAME, REF_NAME
@@ -204,7 +204,7 @@ def test_sha512_digests_are_read(tmp_path: Path) -> None:
     import hashlib
 
     files: Files = {}
-    raw = json.dumps({"schemaVersion": 2, "config": put(files, b'{"rootfs":{}}', "x/config"), "layers": []}).encode()
+    raw = json.dumps({"schemaVersion": 2, "config": put(files, b'{"rootfs":{}}', OCI_CONFIG), "layers": []}).encode()
     digest = hashlib.sha512(raw).hexdigest()
     files[f"blobs/sha512/{digest}"] = raw
     image = open_image(
