@@ -10,6 +10,9 @@ from layerkit.image.media_types import ATTESTATION_ARTIFACT, IN_TOTO
 REFERENCE_TYPE = "vnd.docker.reference.type"
 """The annotation BuildKit puts on an index entry; `builder` is another of its values and is no attestation."""
 
+SUBJECT_DIGEST = "vnd.docker.reference.digest"
+"""The annotation that names the manifest an attestation is about."""
+
 
 def describes_attestation(descriptor: Descriptor) -> bool:
     """Does the index entry itself say so?"""

@@ -32,6 +32,13 @@ class Content(Protocol):
         """The bytes from `offset` to the end, in pieces of 1 to CHUNK bytes. A piece is valid until the next is asked for."""
 
 
+class Sliceable(Content, Protocol):
+    """Content of which a stretch is content again, without reading it."""
+
+    def section(self, start: int, end: int) -> "Sliceable":
+        """Bytes [start, end)."""
+
+
 class InputFile:
     """A file opened for reading by position. Reads from several threads don't disturb each other."""
 
@@ -83,6 +90,9 @@ class FileRange:
     start: int
     size: int
 
+    def section(self, start: int, end: int) -> "FileRange":
+        return FileRange(self.file, self.start + start, min(end, self.size) - start)
+
     def chunks(self, offset: int = 0) -> Iterator[Buffer]:
         position, end = self.start + offset, self.start + self.size
         while position < end:
@@ -101,6 +111,9 @@ class Bytes:
     def size(self) -> int:
         return len(self.data)
 
+    def section(self, start: int, end: int) -> "Bytes":
+        return Bytes(self.data[start:end])
+
     def chunks(self, offset: int = 0) -> Iterator[Buffer]:
         view = memoryview(self.data)
         for start in range(offset, len(view), CHUNK):
@@ -110,13 +123,22 @@ class Bytes:
 class Joined:
     """Contents one after the other."""
 
-    def __init__(self, parts: Iterable[Content]) -> None:
-        self.parts: Sequence[Content] = tuple(part for part in parts if part.size)
+    def __init__(self, parts: Iterable[Sliceable]) -> None:
+        self.parts: Sequence[Sliceable] = tuple(part for part in parts if part.size)
         self._size = sum(part.size for part in self.parts)
 
     @property
     def size(self) -> int:
         return self._size
+
+    def section(self, start: int, end: int) -> "Joined":
+        found = []
+        for part in self.parts:
+            if start < part.size and end > 0:
+                found.append(part.section(max(start, 0), min(end, part.size)))
+            start -= part.size
+            end -= part.size
+        return Joined(found)
 
     def chunks(self, offset: int = 0) -> Iterator[Buffer]:
         for part in self.parts:
@@ -155,6 +177,11 @@ class Blob:
                 found=f"{algorithm(self.digest)}:{hasher.hexdigest()} in {self.size:,} bytes",
                 why="the image is damaged or was altered; save or build it again",
             )
+
+
+def read_at(content: Sliceable, offset: int, size: int) -> bytes:
+    """`size` bytes at `offset`, fewer at the end."""
+    return b"".join(content.section(offset, min(offset + size, content.size)).chunks())
 
 
 def blob_of(data: bytes) -> Blob:

@@ -21,7 +21,7 @@ from layerkit.image.manifest import (
     parse_config,
     parse_document,
 )
-from layerkit.image.media_types import INDEXES
+from layerkit.image.media_types import INDEXES, is_image_config
 
 MAX_DEPTH = 8
 """Indexes nested deeper than this are taken for a loop; real ones nest twice."""
@@ -118,10 +118,13 @@ class Image:
                 waiting.extend((entry, depth + 1) for entry in document.entries)
 
     def platforms(self) -> list[PlatformImage]:
-        """The runnable images whose manifests are present, in the index's order; attestations left out."""
+        """The runnable images whose manifests are present, in the index's order; attestations and other artifacts left
+        out."""
         found = []
         for descriptor, document in self.walk():
             if not isinstance(document, Manifest) or describes_attestation(descriptor) or is_attestation(document):
+                continue
+            if not is_image_config(document.config.media_type):
                 continue
             found.append(PlatformImage(descriptor, document, self.config(document)))
         return found

@@ -151,6 +151,10 @@ class Config:
     history: tuple[History, ...]
     fields: Mapping[str, Any]
 
+    @property
+    def digest(self) -> Digest:
+        return sha256(self.raw)
+
     def with_layers(self, diff_ids: Sequence[Digest], history: Sequence[Mapping[str, Any]] | None) -> "Config":
         """The config over other layers; every other field, its order included, stays. `history` None: none is written."""
         fields = dict(self.fields)

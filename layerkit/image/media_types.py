@@ -85,6 +85,11 @@ def is_ordinary_layer(media_type: str) -> bool:
     return media_type in _LAYER_KINDS
 
 
+def is_image_config(media_type: str) -> bool:
+    """The config of something that runs, and not of an artifact."""
+    return media_type in (OCI_CONFIG, DOCKER_CONFIG)
+
+
 def is_foreign_layer(media_type: str) -> bool:
     """Non-distributable: its bytes stay where its `urls` say (image-spec layer.md, "Non-Distributable Layers")."""
     return "nondistributable" in media_type or ".foreign." in media_type

@@ -90,11 +90,16 @@ def check_tag(tag: str, text: str) -> None:
         )
 
 
+def check_slug(slug: str) -> None:
+    """Raises UsageError for an application slug that can't be part of a repository's name."""
+    if not _COMPONENT.fullmatch(slug):
+        raise UsageError(f"--app {slug!r}: an application slug is lower-case letters and digits, separated by '.', '_' or '-'")
+
+
 def app_reference(slug: str, image_name: str, registry: str) -> Reference:
     """`--app SLUG`: the image's own name, moved to `REGISTRY/SLUG/NAME:TAG` (the last component of its repository and its tag).
     Raises UsageError when the slug or the name breaks the grammar."""
-    if not _COMPONENT.fullmatch(slug):
-        raise UsageError(f"--app {slug!r}: an application slug is lower-case letters and digits, separated by '.', '_' or '-'")
+    check_slug(slug)
     own = parse_reference(image_name)
     name = own.repository.rpartition("/")[2]
     return parse_reference(f"{registry}/{slug}/{name}:{own.tag or 'latest'}")

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from layerkit.image.blob import Buffer, Content, FileRange, Joined
+from layerkit.image.blob import Buffer, FileRange, Joined, Sliceable
 from layerkit.layers.codec import Codec
 from layerkit.layers.spool import Spool
 from layerkit.layers.track import Chunk, Restart
@@ -70,7 +70,7 @@ class EncodedTrack:
     def restarts(self) -> list[Restart]:
         return self._restarts
 
-    def compressed(self, start: int, end: int) -> Content:
+    def compressed(self, start: int, end: int) -> Sliceable:
         """Pieces are one after the other in the spool, unless another layer was encoded meanwhile."""
         found: list[FileRange] = []
         index = bisect_right(self._parts, start, key=lambda part: part[1]) - 1

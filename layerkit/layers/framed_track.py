@@ -7,14 +7,14 @@ they were decoded.
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from layerkit.image.blob import Buffer, Content, FileRange
+from layerkit.image.blob import Buffer, Sliceable
 from layerkit.layers.codec import Codec, PlainCodec, ZstdCodec
 from layerkit.layers.decode import decoded
 from layerkit.layers.track import Chunk, Restart
 from layerkit.layers.zstd_frames import FrameWalker
 
 
-def frame_ends(blob: FileRange, where: str) -> list[int]:
+def frame_ends(blob: Sliceable, where: str) -> list[int]:
     """Offsets in the compressed stream at which frames end, ascending. Raises DamagedError."""
     ends: list[int] = []
     walker = FrameWalker(where, ended=ends.append)
@@ -29,7 +29,7 @@ class ZstdTrack:
 
     history = 0
 
-    def __init__(self, blob: FileRange, where: str, ends: list[int]) -> None:
+    def __init__(self, blob: Sliceable, where: str, ends: list[int]) -> None:
         self.codec: Codec = ZstdCodec()
         self._blob = blob
         self._where = where
@@ -52,8 +52,8 @@ class ZstdTrack:
     def restarts(self) -> list[Restart]:
         return self._restarts
 
-    def compressed(self, start: int, end: int) -> Content:
-        return FileRange(self._blob.file, self._blob.start + start, end - start)
+    def compressed(self, start: int, end: int) -> Sliceable:
+        return self._blob.section(start, end)
 
     def raw(self, start: int, end: int) -> Iterator[Buffer]:
         index = bisect_right(self._restarts, start, key=lambda restart: restart.raw) - 1
@@ -76,7 +76,7 @@ class PlainTrack:
     history = 0
     _STEP = 1 << 20
 
-    def __init__(self, blob: FileRange) -> None:
+    def __init__(self, blob: Sliceable) -> None:
         self.codec: Codec = PlainCodec()
         self._blob = blob
 
@@ -90,8 +90,8 @@ class PlainTrack:
         offsets = [*range(0, self._blob.size, self._STEP), self._blob.size]
         return [Restart(offset, 8 * offset) for offset in offsets]
 
-    def compressed(self, start: int, end: int) -> Content:
-        return FileRange(self._blob.file, self._blob.start + start, end - start)
+    def compressed(self, start: int, end: int) -> Sliceable:
+        return self._blob.section(start, end)
 
     def raw(self, start: int, end: int) -> Iterator[Buffer]:
         return self.compressed(start, end).chunks()

@@ -14,7 +14,7 @@ import rapidgzip
 from isal import isal_zlib
 
 from layerkit.errors import DamagedError
-from layerkit.image.blob import CHUNK, Buffer, Content, FileRange
+from layerkit.image.blob import CHUNK, Buffer, Sliceable, read_at
 from layerkit.layers.codec import Codec, GzipCodec
 from layerkit.layers.track import Chunk, Restart
 
@@ -34,7 +34,7 @@ class GzipTrack:
 
     history = WINDOW
 
-    def __init__(self, blob: FileRange, where: str, *, threads: int, chunk_size: int) -> None:
+    def __init__(self, blob: Sliceable, where: str, *, threads: int, chunk_size: int) -> None:
         """`threads` inflate; `chunk_size` compressed bytes are one thread's work at a time (its memory grows with both)."""
         self.codec: Codec = GzipCodec()
         self._blob = blob
@@ -76,8 +76,8 @@ class GzipTrack:
         assert self._restarts is not None, "chunks() has to be exhausted first"
         return self._restarts
 
-    def compressed(self, start: int, end: int) -> Content:
-        return FileRange(self._blob.file, self._blob.start + start, end - start)
+    def compressed(self, start: int, end: int) -> Sliceable:
+        return self._blob.section(start, end)
 
     def raw(self, start: int, end: int) -> Iterator[Buffer]:
         self._seek(start)
@@ -103,7 +103,7 @@ class GzipTrack:
 
     def _check_single_member(self, crc: int, length: int) -> None:
         """A single member's trailer has the CRC and the length of everything."""
-        trailer = self._blob.file.read_at(self._blob.start + self._blob.size - _TRAILER, _TRAILER)
+        trailer = read_at(self._blob, self._blob.size - _TRAILER, _TRAILER)
         if struct.unpack("<II", trailer) != (crc, length & 0xFFFFFFFF):
             raise SeveralMembers
 
@@ -112,9 +112,9 @@ class GzipTrack:
 
 
 class _Window(io.RawIOBase):
-    """A byte range of a file as the file object that rapidgzip asks for. It is read under rapidgzip's own lock."""
+    """Content as the file object that rapidgzip asks for. It is read under rapidgzip's own lock."""
 
-    def __init__(self, blob: FileRange) -> None:
+    def __init__(self, blob: Sliceable) -> None:
         super().__init__()
         self._blob = blob
         self._at = 0
@@ -128,7 +128,7 @@ class _Window(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         left = max(self._blob.size - self._at, 0)
         count = left if size is None or size < 0 else min(size, left)
-        data = self._blob.file.read_at(self._blob.start + self._at, count)
+        data = read_at(self._blob, self._at, count) if count else b""
         self._at += count
         return data
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from layerkit.image.digest import Hasher
+from layerkit.image.blob import Buffer
 from layerkit.layers.part import PartBuilder, Recipe
 from layerkit.layers.placement import Step, Tail
 from layerkit.layers.planner import Actions, Constraints, Mark, Planner, Stuck
@@ -25,8 +25,8 @@ class Meter(Protocol):
 class PassOptions:
     warn: Callable[[str], None]
     meter: Meter
-    whole: Hasher | None = None
-    """Is fed the whole raw tar."""
+    see: Callable[[Buffer, int], None]
+    """Is shown the whole raw tar, in pieces, each with its offset."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ def run_pass(track: Track, where: str, constraints: Constraints, options: PassOp
     parts = _Parts(planner)
     cost = 0
     for chunk in track.chunks():
-        if options.whole is not None:
-            options.whole.update(chunk.data)
+        options.see(chunk.data, chunk.start)
         members = framer.feed(chunk.data)
         parts.arrive(chunk)
         for member in members:

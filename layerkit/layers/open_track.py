@@ -6,7 +6,7 @@ encoded: another compression, a level the user asked for, one zstd frame, severa
 
 import os
 
-from layerkit.image.blob import FileRange
+from layerkit.image.blob import Sliceable, read_at
 from layerkit.image.media_types import Compression, sniff
 from layerkit.layers.codec import codec_for
 from layerkit.layers.decode import decoded
@@ -28,12 +28,12 @@ _LEAST_CHUNK = 128 << 10
 _LEAST_PIECE = 4 << 10
 
 
-def compression_of(source: FileRange) -> Compression:
-    return sniff(source.file.read_at(source.start, min(6, source.size)))
+def compression_of(source: Sliceable) -> Compression:
+    return sniff(read_at(source, 0, 6))
 
 
 def open_track(
-    source: FileRange,
+    source: Sliceable,
     where: str,
     *,
     compression: Compression,

@@ -151,6 +151,8 @@ class Placement:
             elif target.last != self.part:
                 return self._link_late(member, at, target.last)
         elif member.kind in (Kind.DIRECTORY, Kind.SYMLINK):
+            if member.kind is Kind.DIRECTORY and self.tree.is_other(at.path):
+                self._keep_together(member, at)
             self._repeated[self.part, at.path] = True
         self._put(at.path, self.part, member.start)
         insert = self.repeat(at.ancestors)
@@ -203,6 +205,13 @@ class Placement:
                 ancestors = self.tree.entry_paths(path)
                 marker = self.tree.markers[path]
                 raise Again(hoist=(marker[0], b"".join(self.tree.entry(entry) for entry in ancestors) + marker[1]))
+
+    def _keep_together(self, member: Member, at: Located) -> None:
+        """`x` and then `x/` in one layer: on an overlay the directory merges with what lower layers have there; above a part
+        that holds the file it wouldn't."""
+        earlier = self._placed.get(at.path)
+        if earlier is not None and earlier.last != self.part:
+            raise Again(glue=(earlier.begin, member.start))
 
     def _refusal(self, member: Member, why: str) -> CannotFixError:
         return CannotFixError(

@@ -9,14 +9,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from layerkit.image.blob import Buffer, Content, Joined
+from layerkit.image.blob import Buffer, Joined, Sliceable, read_at
 from layerkit.layers.part import Piece, Raw, Recipe
 from layerkit.layers.track import Restart, Track
 
 MIN_VERBATIM = 64 << 10
 """Compressed bytes below which copying isn't worth its seams; never less than 4."""
 
-Store = Callable[[bytes], Content]
+Store = Callable[[bytes], Sliceable]
 """Keeps new bytes until the image is written: in memory, or in a temporary file when there are many."""
 
 
@@ -64,9 +64,9 @@ def arrange(
         yield Encode(tuple(waiting))
 
 
-def assemble(recipe: Recipe, track: Track, store: Store, *, min_verbatim: int = MIN_VERBATIM) -> Content:
+def assemble(recipe: Recipe, track: Track, store: Store, *, min_verbatim: int = MIN_VERBATIM) -> Sliceable:
     """The part's compressed stream. Reads raw bytes near the cuts again, holds one edge in memory at a time."""
-    contents: list[Content] = [store(track.codec.begin())] if track.codec.begin() else []
+    contents: list[Sliceable] = [store(track.codec.begin())] if track.codec.begin() else []
     for step in arrange(recipe.pieces, track.restarts(), track.history, min_verbatim=min_verbatim):
         if isinstance(step, Encode):
             contents.append(store(track.codec.literal(_raw_bytes(step.pieces, track))))
@@ -86,7 +86,7 @@ def _raw_bytes(pieces: Iterable[Piece], track: Track) -> Iterator[Buffer]:
             yield piece
 
 
-def _copied(step: Verbatim, track: Track, store: Store) -> Iterator[Content]:
+def _copied(step: Verbatim, track: Track, store: Store) -> Iterator[Sliceable]:
     """The bits between two restarts, entered at a byte and left at a byte."""
     first_byte, first_bit = divmod(step.begin.bit, 8)
     last_byte, last_bit = divmod(step.end.bit, 8)
@@ -105,7 +105,7 @@ def _copied(step: Verbatim, track: Track, store: Store) -> Iterator[Content]:
 
 
 def _byte(track: Track, at: int) -> int:
-    return next(iter(track.compressed(at, at + 1).chunks()))[0]
+    return read_at(track.compressed(at, at + 1), 0, 1)[0]
 
 
 def alignment(bit: int) -> tuple[int, int]:

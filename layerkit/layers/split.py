@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from layerkit.errors import CannotFixError, DamagedError
-from layerkit.image.blob import Blob, FileRange, digest_content
+from layerkit.image.blob import Blob, Buffer, Bytes, FileRange, Joined, Sliceable, digest_content
 from layerkit.image.digest import Digest
 from layerkit.image.media_types import Compression
 from layerkit.layers.gzip_track import SeveralMembers
@@ -29,6 +29,9 @@ MAX_TRIES = 16
 """Times a layer is planned before giving up; each try has learned something from the one before."""
 
 
+Observer = Callable[[Buffer], None]
+
+
 @dataclass(frozen=True)
 class SplitOptions:
     limit: int
@@ -44,6 +47,8 @@ class SplitOptions:
     """Paths left out: indexes of bytes that the parts don't have (eStargz)."""
     diff_id: Digest | None = None
     """What the source's raw tar should hash to; None: that isn't checked."""
+    observer: Observer | None = None
+    """Sees the source's raw tar as it streams by."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def split_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, pro
 
     `where` names the layer in messages. Raises DamagedError for a damaged layer, UnsplittableError and CannotFixError for one
     that can't be split, OutputError when the temporary file can't grow."""
-    source = _on_disk(blob, spool)
+    source = _local(blob, spool)
     task = _Retractable(progress.task(where, source.size))
     with ThreadPoolExecutor(1, thread_name_prefix="verify") as pool:
         verified = pool.submit(_verify, blob, source, where)
@@ -76,7 +81,7 @@ def split_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, pro
 
 def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, progress: Progress = SILENT) -> Part:
     """The same tar in another compression: nothing is framed or cut, the diff_id stays. Raises like `split_layer`."""
-    source = _on_disk(blob, spool)
+    source = _local(blob, spool)
     track, _ = _open(source, where, options, spool, splice=False)
     builder = PartBuilder(0)
     at = 0
@@ -84,6 +89,8 @@ def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, pr
         # An uncompressed blob's digest is its diff_id, which is computed here anyway.
         verified = None if compression_of(source) is Compression.NONE else pool.submit(_verify, blob, source, where)
         for chunk in track.chunks():
+            if options.observer is not None:
+                options.observer(chunk.data)
             view = memoryview(chunk.data)
             builder.advance(view, chunk.start, chunk.start + len(view))
             task.advance(len(view) if verified is None else 0)
@@ -100,7 +107,7 @@ def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, pr
 
 
 def _split(
-    source: FileRange, where: str, options: SplitOptions, spool: Spool, warn: Callable[[str], None], task: "_Retractable"
+    source: Sliceable, where: str, options: SplitOptions, spool: Spool, warn: Callable[[str], None], task: "_Retractable"
 ) -> list[Part]:
     track, margin = _open(source, where, options, spool, splice=True)
     constraints = Constraints(
@@ -109,22 +116,20 @@ def _split(
         allow_oversized=options.allow_oversized,
         dropped=options.dropped,
     )
-    whole = hashlib.sha256() if options.diff_id is not None else None
+    watch = _Watch(options)
     try:
         for _ in range(MAX_TRIES):
             try:
-                outcome = run_pass(track, where, constraints, PassOptions(warn, task, whole))
-                if whole is not None:
-                    _check_diff_id(Digest(f"sha256:{whole.hexdigest()}"), options.diff_id, where)
-                    whole = None
+                outcome = run_pass(track, where, constraints, PassOptions(warn, task, watch.see))
+                watch.check(where)
                 return _assemble(outcome, track, where, options, spool)
             except SeveralMembers:
+                watch.check(where)
                 track.close()
                 track, margin = _open(source, where, options, spool, splice=False)
                 constraints = replace(constraints, limit=options.limit - margin)
             except Again as again:
                 constraints = constraints.learned(again)
-            whole = None if whole is None else hashlib.sha256()
             task.retract()
     finally:
         track.close()
@@ -133,7 +138,7 @@ def _split(
     )
 
 
-def _open(source: FileRange, where: str, options: SplitOptions, spool: Spool, *, splice: bool) -> tuple[Track, int]:
+def _open(source: Sliceable, where: str, options: SplitOptions, spool: Spool, *, splice: bool) -> tuple[Track, int]:
     return open_track(
         source,
         where,
@@ -161,7 +166,7 @@ def _assemble(outcome: Outcome, track: Track, where: str, options: SplitOptions,
     return [Part(blob, recipe.diff_id, recipe) for blob, recipe in zip(blobs, outcome.recipes, strict=True)]
 
 
-def _verify(blob: Blob, source: FileRange, where: str) -> None:
+def _verify(blob: Blob, source: Sliceable, where: str) -> None:
     for _ in Blob(blob.digest, source).verified(where):
         pass
 
@@ -173,11 +178,37 @@ def _check_diff_id(found: Digest, expected: Digest | None, where: str) -> None:
         )
 
 
-def _on_disk(blob: Blob, spool: Spool) -> FileRange:
-    """The blob as a range of a file: it is one, unless it comes from a registry."""
-    if isinstance(blob.content, FileRange):
+def _local(blob: Blob, spool: Spool) -> Sliceable:
+    """The blob's content, on this machine: it is, unless it comes from a registry."""
+    if isinstance(blob.content, FileRange | Bytes | Joined):
         return blob.content
     return spool.append_all(blob.content)
+
+
+class _Watch:
+    """Shows the raw tar to the observer and to the diff_id's hasher: the first time that it streams by to its end."""
+
+    def __init__(self, options: SplitOptions) -> None:
+        self._options = options
+        self._hasher = hashlib.sha256()
+        self._seen = 0
+
+    def see(self, data: Buffer, start: int) -> None:
+        """`data` is the raw tar from offset `start`. A try that is given up in the middle is followed by one from the beginning:
+        what was seen already isn't shown twice."""
+        fresh = memoryview(data)[max(self._seen - start, 0) :]
+        if not fresh:
+            return
+        self._seen += len(fresh)
+        if self._options.diff_id is not None:
+            self._hasher.update(fresh)
+        if self._options.observer is not None:
+            self._options.observer(fresh)
+
+    def check(self, where: str) -> None:
+        """The raw tar has been seen to its end."""
+        if self._options.diff_id is not None:
+            _check_diff_id(Digest(f"sha256:{self._hasher.hexdigest()}"), self._options.diff_id, where)
 
 
 class _Retractable:

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from layerkit.errors import OutputError
-from layerkit.image.blob import Bytes, Content, FileRange, InputFile
+from layerkit.image.blob import Bytes, Content, FileRange, InputFile, Sliceable
 
 MEMORY = 64 << 20
 """Bytes kept in memory at most."""
@@ -28,7 +28,7 @@ class Spool:
         self.size = 0
         """Bytes on disk."""
 
-    def keep(self, data: bytes) -> Content:
+    def keep(self, data: bytes) -> Sliceable:
         """`data`, readable again. Raises OutputError when the disk is full."""
         with self._lock:
             if self._in_memory + len(data) <= MEMORY:

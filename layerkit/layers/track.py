@@ -8,7 +8,7 @@ differs only in how far apart the restarts are and how much history they need.
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from layerkit.image.blob import Buffer, Content
+from layerkit.image.blob import Buffer, Sliceable
 from layerkit.layers.codec import Codec
 
 
@@ -46,7 +46,7 @@ class Track(Protocol):
     def restarts(self) -> list[Restart]:
         """Where the compressed stream can be entered and left, ascending; complete after `chunks` is exhausted."""
 
-    def compressed(self, start: int, end: int) -> Content:
+    def compressed(self, start: int, end: int) -> Sliceable:
         """Bytes [start, end) of the compressed stream."""
 
     def raw(self, start: int, end: int) -> Iterator[Buffer]:

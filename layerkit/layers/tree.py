@@ -119,6 +119,10 @@ class Tree:
             target = self._dangling[target]
         self._dangling[located.path] = located.target
 
+    def is_other(self, path: bytes) -> bool:
+        """Is there something at `path` that is no directory?"""
+        return path in self._files or path in self._symlinks
+
     def entry_paths(self, directory: bytes) -> tuple[bytes, ...]:
         """The entries on the way to `directory`, itself included."""
         return self._parent(directory)[1]

@@ -1,0 +1,70 @@
+"""`layerkit fix IMAGE OUTPUT`: the rewritten image in a file."""
+
+import json
+import sys
+
+import click
+
+from layerkit.cli import fixing
+from layerkit.cli.options import (
+    Connection,
+    Splitting,
+    connection_options,
+    jobs_option,
+    json_option,
+    splitting_options,
+    verbosity,
+)
+from layerkit.cli.registries import connector
+from layerkit.deliver import deliver
+from layerkit.destinations import open_destination
+from layerkit.profiles import PROFILES, profile_named
+from layerkit.progress import Progress
+from layerkit.sources import open_image
+
+
+@click.command()
+@click.argument("image")
+@click.argument("output")
+@click.option(
+    "--profile",
+    type=click.Choice([profile.name for profile in PROFILES]),
+    default="generic",
+    show_default=True,
+    help="The target whose limits and formats are kept.",
+)
+@splitting_options
+@connection_options
+@jobs_option
+@json_option
+@verbosity
+def command(
+    image: str,
+    output: str,
+    profile: str,
+    splitting: Splitting,
+    connection: Connection,
+    jobs: int | None,
+    as_json: bool,
+    progress: Progress,
+) -> None:
+    """Write the rewritten image to OUTPUT.
+
+    OUTPUT is a path (an OCI archive), oci-archive:PATH[:NAME], oci:DIR[:NAME], docker-archive:PATH[:NAME], or - for standard
+    output. It appears whole or not at all. Prints the new image's digest.
+    """
+    options = fixing.fix_options(splitting, profile_named(profile), jobs)
+    source = open_image(
+        image,
+        progress=progress,
+        stdin=sys.stdin.buffer,
+        connect=connector(connection, progress),
+        platforms=splitting.platforms,
+    )
+    fixing.warn_of(source, progress)
+    destination = open_destination(output, stdout=sys.stdout.buffer, progress=progress)
+    done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
+    fixing.tell(done.fixed, splitting, source, progress)
+    to_stdout = output == "-"  # the image itself is there: what else there is to say goes to standard error
+    text = json.dumps({"digest": done.digest, **fixing.as_json(done.fixed)}, indent=2) if as_json else done.digest
+    click.echo(text, err=to_stdout)

@@ -1,0 +1,155 @@
+"""`layerkit fix-and-push IMAGE [REFERENCE]`: the image in the registry, however it was."""
+
+import json
+import sys
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from layerkit.cli import fixing
+from layerkit.cli.options import (
+    Connection,
+    Splitting,
+    Upload,
+    connection_options,
+    jobs_option,
+    json_option,
+    splitting_options,
+    upload_options,
+    verbosity,
+)
+from layerkit.cli.push import open_push, tell_interrupted, tell_traffic
+from layerkit.cli.registries import connector, reuse
+from layerkit.deliver import deliver
+from layerkit.errors import UsageError
+from layerkit.image.image import Image
+from layerkit.image.reference import Reference, app_reference, check_slug, parse_reference
+from layerkit.profiles import PROFILES, REPLICATED, profile_for
+from layerkit.progress import Progress
+from layerkit.registry.client import RegistryClient
+from layerkit.report.sizes import format_size
+from layerkit.rewrite import FixOptions, fix_image
+from layerkit.sources import open_image
+
+
+@click.command()
+@click.argument("image")
+@click.argument("reference", required=False)
+@click.option(
+    "--app",
+    metavar="SLUG",
+    help=f"Push to {REPLICATED.hosts[0]}/SLUG/NAME:TAG, with the image's own name and tag.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be done and what is there already; push nothing.")
+@splitting_options
+@connection_options
+@upload_options
+@jobs_option
+@json_option
+@verbosity
+def command(
+    image: str,
+    reference: str | None,
+    app: str | None,
+    dry_run: bool,
+    splitting: Splitting,
+    connection: Connection,
+    upload: Upload,
+    jobs: int | None,
+    as_json: bool,
+    progress: Progress,
+) -> None:
+    """Make the image fit its registry, and push it.
+
+    Takes attestations out, splits the layers that are too large, proves that the filesystem is the same, uploads, and writes the
+    tag last. REFERENCE is HOST[:PORT]/REPOSITORY[:TAG]; without it the image's own name counts when it is at a registry that
+    layerkit knows, or --app. Prints REFERENCE@DIGEST.
+    """
+    target = _given(reference, app)
+    connect = connector(connection, progress)
+    source = open_image(image, progress=progress, stdin=sys.stdin.buffer, connect=connect, platforms=splitting.platforms)
+    fixing.warn_of(source, progress)
+    target = target or _own(source, app)
+    options = fixing.fix_options(splitting, profile_for(target.host), None)
+    client = connect(target.registry)
+    if dry_run:
+        _dry_run(source, target, options, client, as_json, progress)
+        return
+    client.contact()
+    options, repositories = _with_known(options, client, target, upload)
+    destination = open_push(target, connection, upload, jobs, progress, repositories)
+    try:
+        destination.check()
+        done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
+    except BaseException as error:
+        destination.abandon()
+        tell_interrupted(error, progress)
+        raise
+    fixing.tell(done.fixed, splitting, source, progress)
+    tell_traffic(destination, progress)
+    if as_json:
+        result = {"reference": target.at(done.digest), "digest": done.digest, **fixing.as_json(done.fixed)}
+        click.echo(json.dumps(result, indent=2))
+    else:
+        click.echo(target.at(done.digest))
+
+
+def _given(reference: str | None, app: str | None) -> Reference | None:
+    """What the command line says of the target; refused before anything is read if it can't be."""
+    if reference is not None and app is not None:
+        raise UsageError("REFERENCE and --app say the same thing; give one of them")
+    if app is not None:
+        check_slug(app)
+    return parse_reference(reference) if reference is not None else None
+
+
+def _own(source: Image, app: str | None) -> Reference:
+    """The target by the image's own name."""
+    if source.reference is None:
+        raise UsageError(f"{source.name}: the image carries no name; say where it goes: HOST[:PORT]/REPOSITORY[:TAG]")
+    if app is not None:
+        return app_reference(app, source.reference, REPLICATED.hosts[0])
+    own = parse_reference(source.reference)
+    hosts = [host for profile in PROFILES for host in profile.hosts]
+    if own.host not in hosts:
+        raise UsageError(
+            f"{source.name}: the image is called {own}, which is not at {' or '.join(hosts)}; say where it goes: "
+            "--app SLUG, or layerkit fix-and-push IMAGE HOST/REPOSITORY:TAG"
+        )
+    return own
+
+
+def _with_known(
+    options: FixOptions, client: RegistryClient, target: Reference, upload: Upload
+) -> tuple[FixOptions, tuple[str, ...]]:
+    known, repositories = reuse(client, target, upload.reuse_from)
+    return replace(options, known=known), repositories
+
+
+def _dry_run(
+    source: Image, target: Reference, options: FixOptions, client: RegistryClient, as_json: bool, progress: Progress
+) -> None:
+    """The plan: every blob of the result, and whether it is there."""
+    fixed = fix_image(source, options, progress=progress)
+    rows: list[dict[str, Any]] = []
+    for found in fixed.image.platforms():
+        for layer in (found.manifest.config, *found.manifest.layers):
+            if any(row["digest"] == layer.digest for row in rows):
+                continue
+            there = client.has_blob(target.repository, layer.digest)
+            rows.append({"digest": layer.digest, "size": layer.size, "media_type": layer.media_type, "there": there})
+    if as_json:
+        plan = {"reference": target.at(fixed.image.root.digest), "blobs": rows, **fixing.as_json(fixed)}
+        click.echo(json.dumps(plan, indent=2))
+        return
+    click.echo(f"would push {target.at(fixed.image.root.digest)}")
+    for descriptor in fixed.attestations:
+        click.echo(f"  take out   attestation {descriptor.digest}")
+    for change in fixed.changes:
+        click.echo(f"  rewrite    {change.source.digest} ({format_size(change.source.size)}) as {len(change.parts)}:")
+    words = {True: "there", False: "send", None: "send?"}
+    for row in rows:
+        click.echo(f"  {words[row['there']]:<9}  {row['digest']} {format_size(row['size']):>8}")
+    to_send = sum(row["size"] for row in rows if not row["there"])
+    click.echo(f"{format_size(to_send)} of {format_size(sum(row['size'] for row in rows))} would be sent")

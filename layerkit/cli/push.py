@@ -1,0 +1,85 @@
+"""`layerkit push IMAGE REFERENCE`: uploads an image as it is."""
+
+import json
+import sys
+
+import click
+
+from layerkit.cli import fixing
+from layerkit.cli.options import Connection, Upload, connection_options, jobs_option, json_option, upload_options, verbosity
+from layerkit.cli.registries import connector
+from layerkit.image.reference import Reference, parse_reference
+from layerkit.profiles import profile_for
+from layerkit.progress import Progress
+from layerkit.pusher.push import RegistryDestination
+from layerkit.report.sizes import format_size
+from layerkit.sources import open_image
+
+
+@click.command()
+@click.argument("image")
+@click.argument("reference")
+@connection_options
+@upload_options
+@jobs_option
+@json_option
+@verbosity
+def command(
+    image: str,
+    reference: str,
+    connection: Connection,
+    upload: Upload,
+    jobs: int | None,
+    as_json: bool,
+    progress: Progress,
+) -> None:
+    """Upload the image as it is, the tag last.
+
+    REFERENCE is HOST[:PORT]/REPOSITORY[:TAG]. Prints it with the digest that is there now. Blobs that are there already are not
+    sent again, so that running the same command again resumes a push that was interrupted.
+    """
+    target = parse_reference(reference)
+    connect = connector(connection, progress)
+    source = open_image(image, progress=progress, stdin=sys.stdin.buffer, connect=connect)
+    fixing.warn_of(source, progress)
+    destination = open_push(target, connection, upload, jobs, progress)
+    try:
+        destination.check()
+        digest = destination.finish(source)
+    except BaseException as error:
+        destination.abandon()
+        tell_interrupted(error, progress)
+        raise
+    tell_traffic(destination, progress)
+    click.echo(json.dumps({"reference": target.at(digest), "digest": digest}, indent=2) if as_json else target.at(digest))
+
+
+def open_push(
+    target: Reference,
+    connection: Connection,
+    upload: Upload,
+    jobs: int | None,
+    progress: Progress,
+    mount_from: tuple[str, ...] = (),
+) -> RegistryDestination:
+    """The registry as a destination, with the limits of its profile."""
+    return RegistryDestination(
+        connector(connection, progress)(target.registry),
+        target,
+        profile=profile_for(target.host),
+        jobs=jobs,
+        chunk_size=upload.chunk_size,
+        mount_from=mount_from or tuple(parse_reference(other).repository for other in upload.reuse_from),
+        progress=progress,
+    )
+
+
+def tell_traffic(destination: RegistryDestination, progress: Progress) -> None:
+    stats = destination.stats
+    there = stats.blobs_there + stats.blobs_mounted
+    progress.note(f"sent {stats.blobs_sent} blobs, {format_size(stats.bytes_sent)}; {there} were there already")
+
+
+def tell_interrupted(error: BaseException, progress: Progress) -> None:
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        progress.warn("no tag was written. Run the same command again to go on: what has arrived is not sent again")

@@ -1,0 +1,116 @@
+"""Splitting, proving and delivering one image, overlapping.
+
+In: an image, what the target takes, a destination. Out: the image is there under its name, or nothing is. Blobs are offered as
+soon as they are known; the destination's name comes last, after the proof.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from layerkit.destinations.destination import Destination
+from layerkit.errors import CannotFixError
+from layerkit.image.digest import Digest, short
+from layerkit.image.image import Image
+from layerkit.layers.spool import Spool
+from layerkit.progress import SILENT, Progress
+from layerkit.proof import Prover
+from layerkit.pusher.upload import BlobTooSlowError
+from layerkit.rewrite import Announce, Fixed, FixOptions, fix_image, ignore
+from layerkit.rewrite.options import MIN_LIMIT
+
+MAX_REFINEMENTS = 6
+"""Times a layer that an edge keeps timing out on is halved: a 64th of a gigabyte is a matter of seconds anywhere."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    digest: Digest
+    fixed: Fixed
+    slow: Mapping[Digest, int]
+    """Layers that the destination found too slow, with their sizes in bytes: they were split further."""
+
+
+def deliver(
+    image: Image,
+    options: FixOptions,
+    destination: Destination,
+    *,
+    verify: bool = True,
+    spool: Spool | None = None,
+    progress: Progress = SILENT,
+) -> Delivered:
+    """Fixes `image` into `destination`. Whatever is raised, nothing is left under the destination's name. Raises what
+    `fix_image`, the proof and the destination raise."""
+    spool = spool or Spool()
+    slow: dict[Digest, int] = {}
+    try:
+        fixed = fix_and_prove(image, options, verify=verify, spool=spool, progress=progress, announce=destination.offer)
+        for _ in range(MAX_REFINEMENTS + 1):
+            try:
+                digest = destination.finish(fixed.image)
+                return Delivered(digest, fixed, slow)
+            except BlobTooSlowError as error:
+                size = _size_of(fixed, error.digest)
+                if size is None or size // 2 < MIN_LIMIT:
+                    raise
+                slow[error.digest] = size
+                progress.warn(
+                    f"layer {short(error.digest)} ({size:,} bytes) keeps timing out at the registry; it is split in two and the "
+                    f"push goes on. --max-layer-size {size // 2} would have avoided this"
+                )
+                fixed = _refined(fixed, options, error.digest, size // 2, destination, verify, spool, progress)
+        raise CannotFixError(
+            f"{image.name}: layers keep timing out at the registry after {MAX_REFINEMENTS} rounds of splitting; try again with "
+            f"--max-layer-size {min(slow.values()) // 4}"
+        )
+    except BaseException:
+        destination.abandon()
+        raise
+
+
+def fix_and_prove(
+    image: Image,
+    options: FixOptions,
+    *,
+    verify: bool = True,
+    spool: Spool,
+    progress: Progress = SILENT,
+    announce: Announce = ignore,
+) -> Fixed:
+    """The fixed image, proven unless `verify` is False. Raises what `fix_image` raises, and ProofError."""
+    if not verify:
+        return fix_image(image, options, spool=spool, progress=progress, announce=announce)
+    with Prover(jobs=options.jobs, progress=progress) as prover:
+        fixed = fix_image(
+            image, options, spool=spool, progress=progress, announce=announce, watch=prover.watch, changed=prover.prove
+        )
+        prover.check()
+    return fixed
+
+
+def _refined(
+    fixed: Fixed,
+    options: FixOptions,
+    digest: Digest,
+    limit: int,
+    destination: Destination,
+    verify: bool,
+    spool: Spool,
+    progress: Progress,
+) -> Fixed:
+    """The image with one layer split further; all others are what they were."""
+    again = replace(
+        options,
+        limits={digest: limit},
+        max_layer_size=1 << 62,
+        compression=None,
+        platforms=(),
+        keep_attestations=True,
+    )
+    refined = fix_and_prove(fixed.image, again, verify=verify, spool=spool, progress=progress, announce=destination.offer)
+    return replace(refined, changes=(*fixed.changes, *refined.changes), attestations=fixed.attestations, absent=fixed.absent)
+
+
+def _size_of(fixed: Fixed, digest: Digest) -> int | None:
+    blob = fixed.image.blobs.get(digest)
+    return None if blob is None else blob.size

@@ -1,0 +1,80 @@
+"""What becomes of each layer: pure, from its descriptor, its first bytes and the options."""
+
+from enum import Enum
+from typing import NamedTuple
+
+from layerkit.errors import CannotFixError
+from layerkit.image.manifest import Descriptor
+from layerkit.image.media_types import Compression, Family, family_of, is_foreign_layer, is_ordinary_layer
+from layerkit.rewrite.options import FixOptions
+
+MAX_LAYERS = 125
+"""moby refuses more (layer/layer_store, maxLayerDepth); overlay2 stops at 128."""
+MANY_LAYERS = 64
+"""Some containerd and BuildKit mounts fail near 70: the options of a mount are one page of memory."""
+
+STARGZ_ANNOTATIONS = ("containerd.io/snapshot/stargz/toc.digest", "io.containers.estargz.uncompressed-size")
+CHUNKED_PREFIX = "io.github.containers.zstd-chunked."
+STARGZ_MEMBERS = frozenset({b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"})
+"""Members of an eStargz layer that index its bytes, and are no part of its filesystem (stargz-snapshotter, estargz.md)."""
+
+
+class Action(Enum):
+    KEEP = "keep"
+    """Bytes and digest stay."""
+    RECODE = "recode"
+    """Another compression; split if that is over the limit."""
+    SPLIT = "split"
+
+
+class Decision(NamedTuple):
+    action: Action
+    compression: Compression
+    """What the result is compressed with."""
+
+
+def decide(layer: Descriptor, found: Compression, options: FixOptions, family: Family, where: str) -> Decision:
+    """`found`: the compression by the bytes; `family`: the result's. Raises CannotFixError for a layer over the limit that
+    is no ordinary tar, and for compressions that no registry takes."""
+    limit = options.limit_of(layer.digest)
+    if not is_ordinary_layer(layer.media_type) or found not in (Compression.NONE, Compression.GZIP, Compression.ZSTD):
+        if is_foreign_layer(layer.media_type):  # its bytes aren't pushed
+            return Decision(Action.KEEP, found)
+        if is_ordinary_layer(layer.media_type):
+            raise CannotFixError(
+                f"{where}: compressed with {found.value}, which no registry takes; build the image with gzip or zstd"
+            )
+        if layer.size > limit and not options.allow_oversized:
+            raise CannotFixError(
+                f"{where}: {layer.size:,} bytes, over the limit of {limit:,}, and of the type {layer.media_type}, which can't be "
+                "split; raise --max-layer-size or pass --allow-oversized"
+            )
+        return Decision(Action.KEEP, found)
+    wanted = options.compression or _kept(found, options, family)
+    if wanted is not found:
+        return Decision(Action.SPLIT if found is Compression.NONE and layer.size > limit else Action.RECODE, wanted)
+    return Decision(Action.SPLIT if layer.size > limit else Action.KEEP, wanted)
+
+
+def _kept(found: Compression, options: FixOptions, family: Family) -> Compression:
+    """Uncompressed layers become gzip: it is the blob that is pushed. Docker's family has no zstd that engines agree on."""
+    if found is Compression.NONE or found not in options.accepted:
+        return Compression.GZIP
+    return Compression.GZIP if found is Compression.ZSTD and family is Family.DOCKER else found
+
+
+def target_family(manifest_type: str, options: FixOptions) -> Family:
+    return options.family or family_of(manifest_type)
+
+
+def kept_annotations(layer: Descriptor) -> dict[str, str]:
+    """Annotations that are still true of a rewritten layer."""
+    return {
+        key: value
+        for key, value in layer.annotations.items()
+        if key not in STARGZ_ANNOTATIONS and not key.startswith(CHUNKED_PREFIX)
+    }
+
+
+def dropped_members(layer: Descriptor) -> frozenset[bytes]:
+    return STARGZ_MEMBERS if STARGZ_ANNOTATIONS[0] in layer.annotations else frozenset()
