@@ -6,7 +6,7 @@ the errors this package raises. What an edge or a proxy says in HTML is told apa
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,11 +117,13 @@ class Answer:
         """Digests anywhere in the errors' details: which blobs a manifest lacks."""
         return {Digest(text) for error in self.errors() for text in _strings(error.get("detail")) if is_digest(text)}
 
-    def reason(self) -> str:
-        """One line: the status, and what the registry or its edge meant by it."""
+    def reason(self, secrets: Iterable[str] = ()) -> str:
+        """One line: the status, and what the registry or its edge meant by it, without the secrets it may quote back."""
         words = "; ".join(filter(None, (_words(error) for error in self.errors())))
         if not words:
             words = _EDGE.get(self.status, "") or _title(self)
+        for secret in secrets:
+            words = words.replace(secret, "***")
         return f"HTTP {self.status}" + (f" ({words[:_LONGEST_REASON]})" if words else "")
 
 

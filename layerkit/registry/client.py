@@ -97,16 +97,14 @@ class RegistryClient:
         """A blob's bytes, read by range when they are asked for; unverified, as every Content."""
         return RemoteContent(self, repository, digest, size)
 
-    def check_login(self) -> str:
-        """Asks the registry whether the credentials are good. Returns where they came from; raises UnauthorisedError."""
+    def check_login(self) -> bool:
+        """Are the credentials good? Raises UnauthorisedError when they aren't; False: the registry lets everybody in so far, so
+        that they can't be checked."""
         self.contact()
+        if not self.authoriser.announced:
+            return False
         answer = self.request("GET", "/v2/", scope=Scope(), expect=(200,), doing=f"logging in to {self.registry}")
-        if answer.is_html:
-            raise not_a_registry(self.registry, answer)
-        found = self.authoriser.lookup("")
-        if found.credentials is not None and self.authoriser.header(Scope()) is None:
-            raise NotARegistryError(f"{self.registry}: the registry takes everybody; there is nothing to log in to")
-        return found.origin
+        return not answer.is_html and self.authoriser.lookup("").credentials is not None
 
     # Sending
 
@@ -162,7 +160,7 @@ class RegistryClient:
                 return answer
             if last or not self.authoriser.challenged(answer.challenges, scope, authorisation):
                 break
-        raise UnauthorisedError(self.hide(self.authoriser.refusal_text(401, scope.repository)), 401, answer.codes())
+        raise UnauthorisedError(self.authoriser.refusal_text(401, scope.repository), 401, answer.codes())
 
     def stream(self, path: str, *, scope: Scope, headers: Mapping[str, str]) -> Stream:
         """GET, with the body left to be read. As `attempt` otherwise."""
@@ -175,7 +173,7 @@ class RegistryClient:
                 return stream
             if last or not self.authoriser.challenged(stream.answer.challenges, scope, authorisation):
                 break
-        raise UnauthorisedError(self.hide(self.authoriser.refusal_text(401, scope.repository)), 401)
+        raise UnauthorisedError(self.authoriser.refusal_text(401, scope.repository), 401)
 
     def pause(self, budget: Budget, failure: str, doing: str, retry_after: float | None = None) -> None:
         """Waits before the next try. Raises UnreachableError when there is none left."""
@@ -212,7 +210,7 @@ class RegistryClient:
     def refusal(self, answer: Answer, doing: str, repository: str = "") -> RefusedError | NotARegistryError:
         """The error for an answer that isn't tried again."""
         if answer.is_html and answer.status < 400:
-            return not_a_registry(self.registry, answer)
+            return not_a_registry(self.registry, answer, self.authoriser.secrets())
         text = f"{doing}: {self.reason(answer)}"
         if answer.status == 404:
             return NotFoundError(text, 404, answer.codes())
@@ -225,13 +223,7 @@ class RegistryClient:
         return HttpRefusalError(text, answer.status, answer.codes())
 
     def reason(self, answer: Answer) -> str:
-        return self.hide(answer.reason())
-
-    def hide(self, text: str) -> str:
-        """`text` without any secret that a registry may have quoted back."""
-        for secret in self.authoriser.secrets():
-            text = text.replace(secret, "***")
-        return text
+        return answer.reason(self.authoriser.secrets())
 
     # The way there
 
@@ -282,7 +274,7 @@ class RegistryClient:
                 answer = self.transport.send(method, url, headers, body, limit=1 << 20)
                 if answer.status not in RETRIED:
                     return answer
-                failure, retry_after = answer.reason(), self.retry_after(answer)
+                failure, retry_after = self.reason(answer), self.retry_after(answer)
             except BrokenConnectionError as error:
                 failure = str(error)
             self.pause(budget, failure, doing, retry_after)

@@ -11,6 +11,7 @@ waits for an answer wakes at once.
 
 import contextlib
 import socket
+import ssl
 import threading
 import weakref
 from collections.abc import Mapping
@@ -96,8 +97,10 @@ class _Watchful(HTTPConnection):
             if self._answered():
                 raise BrokenPipeError("the peer answered and stopped reading") from None
             raise
-        except OSError:
+        except OSError as error:
             self._cut_short = True
+            if isinstance(error, ssl.SSLEOFError):  # the TLS form of EPIPE: there may be an answer from before
+                raise BrokenPipeError(str(error)) from None
             raise
 
     def _answered(self) -> bool:

@@ -4,7 +4,7 @@ https is spoken everywhere, http only when the user says so, or on loopback wher
 isn't trusted is never a reason to do without TLS. What answers 200 with an HTML page is a captive portal or a web site.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -56,10 +56,11 @@ def first_contact(registry: str, host: str, transport: Transport, options: Conne
     return base, answer
 
 
-def not_a_registry(registry: str, answer: Answer) -> NotARegistryError:
+def not_a_registry(registry: str, answer: Answer, secrets: Iterable[str] = ()) -> NotARegistryError:
+    """The error for an answer that no registry gives. `secrets` are not quoted."""
     return NotARegistryError(
-        f"{registry}: not a registry: {without_query(answer.url)} answered {answer.reason()}; expected the registry protocol "
-        "(is there a login page or a proxy in between?)"
+        f"{registry}: not a registry: {without_query(answer.url)} answered {answer.reason(secrets)}; expected the registry "
+        "protocol (is there a login page or a proxy in between?)"
     )
 
 

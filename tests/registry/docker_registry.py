@@ -96,8 +96,8 @@ class KeyPair:
         return context
 
 
-def new_key_pair(folder: Path, name: str = "server") -> KeyPair:
-    """A self-signed certificate for 127.0.0.1 and localhost."""
+def new_key_pair(folder: Path, name: str = "server", address: str = "127.0.0.1") -> KeyPair:
+    """A self-signed certificate for an address and localhost."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -111,7 +111,7 @@ def new_key_pair(folder: Path, name: str = "server") -> KeyPair:
         .not_valid_after(now + datetime.timedelta(days=2))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(address))]),
             critical=False,
         )
         .sign(key, hashes.SHA256())
