@@ -1,0 +1,90 @@
+"""`layerkit check`: would the target take the image as it is? One line per finding; exit 1 if there is any."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from layerkit.cli.images import opened
+from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
+from layerkit.image.validation import validate
+from layerkit.profiles import PROFILES, REPLICATED, profile_named
+from layerkit.progress import Progress
+from layerkit.report.findings import Finding, check
+from layerkit.report.sizes import format_size
+from layerkit.report.text import one_line, plural
+
+EXIT_FOUND = 1
+
+
+@click.command()
+@click.argument("image")
+@click.option(
+    "--profile",
+    "profile_name",
+    type=click.Choice([profile.name for profile in PROFILES]),
+    default=REPLICATED.name,
+    show_default=True,
+    help="Whose limits.",
+)
+@click.option("--max-layer-size", type=size, metavar="SIZE", help="The largest layer.  [default: the profile's]")
+@click.option("--deep", is_flag=True, help="Read every blob too, and compare it with what is said about it.")
+@click.option(
+    "--format", "layout", type=click.Choice(["text", "github"]), default="text", help="github: annotations of a workflow."
+)
+@platform_option
+@json_option
+@connection_options
+@verbosity
+@click.pass_context
+def command(
+    context: click.Context,
+    image: str,
+    profile_name: str,
+    max_layer_size: int | None,
+    deep: bool,
+    layout: str,
+    platforms: tuple[str, ...],
+    as_json: bool,
+    connection: Connection,
+    progress: Progress,
+) -> None:
+    """Say what a registry would refuse about IMAGE.
+
+    Exits with 0 when nothing stands in the way, 1 otherwise. The codes are explained in docs/checks.md.
+    """
+    profile = profile_named(profile_name)
+    limit = max_layer_size or profile.max_layer_size
+    source = opened(image, connection, progress, platforms)
+    findings = check(source, profile, limit)
+    if deep:
+        advice = "the image is damaged: build or save it again"
+        findings += [Finding("LK020", "content", message, advice) for message in validate(source)]
+    if as_json:
+        fields = {"image": source.name, "profile": profile.name, "limit": limit, "findings": [asdict(one) for one in findings]}
+        click.echo(json.dumps(fields, indent=2, ensure_ascii=False))
+    else:
+        _print(findings, source.name, layout)
+    if not findings:
+        progress.note(f"{source.name}: {profile.name} takes it, with layers of up to {format_size(limit)}")
+        return
+    progress.note(f"{source.name}: {plural(len(findings), 'finding')}")
+    context.exit(EXIT_FOUND)
+
+
+def _print(findings: Sequence[Finding], name: str, layout: str) -> None:
+    for finding in findings:
+        if layout == "github":
+            click.echo(f"::error title={_property(f'{finding.code} {name}')}::{_escaped(one_line(str(finding)))}")
+        else:
+            click.echo(one_line(str(finding)))
+
+
+def _escaped(text: str) -> str:
+    """GitHub's workflow commands take these by number."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _escaped(one_line(text)).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,53 @@
+"""Summaries as JSON: one object, sizes in bytes, names as in the specifications."""
+
+from typing import Any
+
+from layerkit.report.summary import ImageSummary, LayerSummary, PlatformSummary
+
+
+def image_document(summary: ImageSummary) -> dict[str, Any]:
+    return {
+        "name": summary.name,
+        "kind": summary.kind,
+        "reference": summary.reference,
+        "digest": summary.digest,
+        "mediaType": summary.media_type,
+        "size": summary.size,
+        "limit": summary.limit,
+        "platforms": [_platform(platform) for platform in summary.platforms],
+        "attestations": [
+            {
+                "digest": attestation.digest,
+                "subject": attestation.subject or None,
+                "predicateTypes": list(attestation.predicates),
+                "present": attestation.present,
+            }
+            for attestation in summary.attestations
+        ],
+        "absent": list(summary.absent),
+        "artifacts": list(summary.artifacts),
+    }
+
+
+def _platform(platform: PlatformSummary) -> dict[str, Any]:
+    return {
+        "platform": platform.platform,
+        "digest": platform.digest,
+        "mediaType": platform.media_type,
+        "config": platform.config,
+        "size": platform.size,
+        "layers": [_layer(layer) for layer in platform.layers],
+    }
+
+
+def _layer(layer: LayerSummary) -> dict[str, Any]:
+    return {
+        "digest": layer.digest,
+        "diffId": layer.diff_id,
+        "size": layer.size,
+        "mediaType": layer.media_type,
+        "compression": layer.compression.value if layer.compression else None,
+        "createdBy": layer.created_by,
+        "present": layer.present,
+        "exceedsLimit": layer.exceeds,
+    }

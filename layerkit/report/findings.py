@@ -1,0 +1,172 @@
+"""Would a target take an image as it is? Findings with stable codes.
+
+In: an `Image` and a profile. Out: one `Finding` for each thing that stands in the way, in the image's order. No layer is read.
+The codes are explained in docs/checks.md, and never change their meaning.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from layerkit.image.attestation import describes_attestation, is_attestation
+from layerkit.image.digest import short
+from layerkit.image.image import Image, PlatformImage
+from layerkit.image.manifest import Manifest
+from layerkit.image.media_types import (
+    INDEXES,
+    Compression,
+    Family,
+    family_of,
+    is_foreign_layer,
+    is_ordinary_layer,
+)
+from layerkit.profiles import Profile
+from layerkit.report.sizes import format_size
+from layerkit.report.summary import LayerSummary, PlatformSummary, summarise
+from layerkit.report.text import plural
+
+MAX_LAYERS = 125
+"""moby refuses more (maxLayerDepth)."""
+
+CODES = {
+    "LK001": "a layer is above the target's limit",
+    "LK002": "an attestation is in the image",
+    "LK003": "an index holds a single platform",
+    "LK004": "a manifest mixes Docker and OCI media types",
+    "LK005": "a manifest is of a family that the target isn't known to take",
+    "LK006": "a layer's compression isn't taken",
+    "LK007": "a layer's media type says another compression than its bytes",
+    "LK008": "a blob is missing",
+    "LK009": "a blob's size isn't what its descriptor says",
+    "LK010": "there are too many layers",
+    "LK011": "layers and diff_ids don't match in number",
+    "LK012": "layers and history don't match in number",
+    "LK013": "a layer isn't an ordinary one",
+    "LK014": "an index lists a platform that isn't in the file",
+    "LK015": "there is nothing to run",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    code: str
+    where: str
+    """Platform, and layer if it is about one."""
+    message: str
+    """What was found, and what the target takes."""
+    advice: str
+    """What to do."""
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.where}: {self.message}; {self.advice}"
+
+
+def check(image: Image, profile: Profile, limit: int) -> list[Finding]:
+    """`limit`: bytes of the largest layer. Raises ImageError for documents that can't be read."""
+    return list(_findings(image, profile, limit))
+
+
+def _findings(image: Image, profile: Profile, limit: int) -> Iterator[Finding]:
+    summary = summarise(image, limit)
+    if summary.attestations and not profile.attestations:
+        digests = ", ".join(short(attestation.digest) for attestation in summary.attestations)
+        yield Finding(
+            "LK002",
+            plural(len(summary.attestations), "attestation"),
+            f"{profile.name} takes none, found {digests}",
+            "layerkit fix-and-push takes them out",
+        )
+    if not summary.platforms:
+        yield Finding("LK015", image.name, "expected an image for at least one platform, found none", "save it with its layers")
+    if image.root.media_type in INDEXES and profile.collapse_index and len(summary.platforms) == 1 and not summary.absent:
+        yield Finding(
+            "LK003",
+            "index",
+            f"it holds {summary.platforms[0].platform} alone",
+            "layerkit fix-and-push pushes its manifest instead",
+        )
+    if summary.absent:
+        listed = ", ".join(summary.absent)
+        yield Finding("LK014", "index", f"lists what is not in the file: {listed}", "layerkit fix-and-push leaves them out")
+    families = set(_families(image))
+    if profile.family and families - {profile.family}:
+        found = ", ".join(sorted(family.value for family in families - {profile.family}))
+        yield Finding(
+            "LK005",
+            "manifest",
+            f"expected {profile.family.value} media types, found {found}",
+            "layerkit fix-and-push converts them",
+        )
+    for found_platform, summarised in zip(image.platforms(), summary.platforms, strict=True):
+        yield from _platform_findings(image, found_platform, summarised, profile, limit)
+
+
+def _families(image: Image) -> Iterator[Family]:
+    """Of every manifest and index that would be pushed."""
+    for descriptor, document in image.walk():
+        attested = describes_attestation(descriptor) or (isinstance(document, Manifest) and is_attestation(document))
+        if document is not None and not attested:
+            yield family_of(document.media_type)
+
+
+def _platform_findings(
+    image: Image, platform: PlatformImage, summary: PlatformSummary, profile: Profile, limit: int
+) -> Iterator[Finding]:
+    manifest, config = platform.manifest, platform.config
+    where = summary.platform
+    own = family_of(manifest.media_type)
+    parts = (manifest.config, *manifest.layers)
+    mixed = sorted({part.media_type for part in parts if "vnd." in part.media_type and family_of(part.media_type) is not own})
+    if mixed:
+        yield Finding(
+            "LK004", where, f"a {own.value} manifest lists {', '.join(mixed)}", "layerkit fix-and-push makes them one family"
+        )
+    if len(manifest.layers) > MAX_LAYERS:
+        yield Finding(
+            "LK010", where, f"{len(manifest.layers)} layers, container engines take {MAX_LAYERS}", "merge some where it is built"
+        )
+    if len(config.diff_ids) != len(manifest.layers):
+        message = f"{len(manifest.layers)} layers, {len(config.diff_ids)} diff_ids"
+        yield Finding("LK011", where, message, "build or save it again; engines refuse to unpack it")
+    filled = sum(1 for line in config.history if not line.empty_layer)
+    if config.history and filled != len(manifest.layers):
+        message = f"{len(manifest.layers)} layers, {filled} history entries that aren't empty_layer"
+        yield Finding("LK012", where, message, "build it again; some engines refuse it")
+    seen = set()
+    for layer in summary.layers:
+        if layer.digest not in seen:
+            seen.add(layer.digest)
+            yield from _layer_findings(image, layer, f"{where} layer {layer.number} ({short(layer.digest)})", profile, limit)
+
+
+def _layer_findings(image: Image, layer: LayerSummary, where: str, profile: Profile, limit: int) -> Iterator[Finding]:
+    if not is_ordinary_layer(layer.media_type):
+        what = "its bytes are elsewhere" if is_foreign_layer(layer.media_type) else "it can't be split, and may not be taken"
+        yield Finding("LK013", where, f"media type {layer.media_type}", what)
+        if is_foreign_layer(layer.media_type):
+            return
+    if not layer.present:
+        yield Finding("LK008", where, f"{layer.size:,} bytes that are not in the image", "save it again with all its layers")
+        return
+    blob = image.blobs[layer.digest]
+    if blob.size != layer.size:
+        yield Finding(
+            "LK009",
+            where,
+            f"expected {layer.size:,} bytes, found {blob.size:,}",
+            "the file is truncated or altered: save it again",
+        )
+    if layer.size > limit:
+        yield Finding(
+            "LK001", where, f"{format_size(layer.size)}, the limit is {format_size(limit)}", "layerkit fix-and-push splits it"
+        )
+    if layer.mislabelled:
+        found = layer.compression.value if layer.compression else "none"
+        yield Finding(
+            "LK007", where, f"media type {layer.media_type}, found {found}", "layerkit fix-and-push labels it by its bytes"
+        )
+    if layer.compression is not None and layer.compression not in profile.compressions:
+        taken = ", ".join(sorted(compression.value for compression in profile.compressions))
+        how = "compresses it" if layer.compression is Compression.NONE else "compresses it anew"
+        yield Finding(
+            "LK006", where, f"compression {layer.compression.value}, {profile.name} takes {taken}", f"layerkit fix-and-push {how}"
+        )

@@ -1,0 +1,189 @@
+"""What an image consists of, without reading a layer.
+
+In: an `Image` and a limit. Out: plain values for tables, JSON and HTML. Of each layer in a file six bytes are read, because media
+types lie.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from layerkit.image.attestation import SUBJECT_DIGEST
+from layerkit.image.blob import Bytes, FileRange
+from layerkit.image.digest import Digest
+from layerkit.image.heads import compression_of
+from layerkit.image.image import Image, PlatformImage
+from layerkit.image.manifest import Config, Descriptor, Manifest
+from layerkit.image.media_types import Compression, declared_compression
+
+PREDICATE_TYPE = "in-toto.io/predicate-type"
+"""Annotation of an attestation's layers: SLSA provenance, SPDX..."""
+
+_SHELL = re.compile(r"(?:RUN )?(?:\|\d+ .*?)?/bin/(?:ba)?sh -c (#\(nop\)\s*)?")
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    number: int
+    """From 1, the bottom one."""
+    digest: Digest
+    diff_id: Digest | None
+    size: int
+    """Bytes as stored and pushed."""
+    media_type: str
+    compression: Compression | None
+    """By its first bytes; by its media type when the bytes aren't here; None when neither tells."""
+    created_by: str
+    """As the config's history has it."""
+    present: bool
+    exceeds: bool
+    """Is it above the limit?"""
+
+    @property
+    def command(self) -> str:
+        """The Dockerfile's line behind `created_by`, as far as it can be told."""
+        return dockerfile_line(self.created_by)
+
+    @property
+    def mislabelled(self) -> bool:
+        """Does the media type say another compression than the bytes?"""
+        declared = declared_compression(self.media_type)
+        return declared is not None and self.compression is not None and declared is not self.compression
+
+
+@dataclass(frozen=True)
+class PlatformSummary:
+    platform: str
+    digest: Digest
+    media_type: str
+    config: Digest
+    size: int
+    """Bytes of all layers, one that is listed twice counted twice."""
+    layers: tuple[LayerSummary, ...]
+
+
+@dataclass(frozen=True)
+class AttestationSummary:
+    digest: Digest
+    subject: str
+    """The digest of what it is about; empty when it doesn't say."""
+    predicates: tuple[str, ...]
+    """Predicate types; none when the manifest isn't in the file."""
+    present: bool
+
+
+@dataclass(frozen=True)
+class ImageSummary:
+    name: str
+    kind: str
+    reference: str | None
+    digest: Digest
+    media_type: str
+    limit: int
+    """Bytes."""
+    platforms: tuple[PlatformSummary, ...]
+    attestations: tuple[AttestationSummary, ...]
+    absent: tuple[str, ...]
+    """Platforms that an index lists and whose blobs aren't here."""
+    artifacts: tuple[Digest, ...]
+    """Manifests of something that doesn't run."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all layers, each blob counted once."""
+        return sum({layer.digest: layer.size for platform in self.platforms for layer in platform.layers}.values())
+
+
+def summarise(image: Image, limit: int) -> ImageSummary:
+    """`limit` in bytes. Raises ImageError for documents that are missing or damaged."""
+    attested = {descriptor.digest for descriptor in image.attestations()}
+    platforms = image.platforms()
+    running = {platform.descriptor.digest for platform in platforms}
+    artifacts = [
+        descriptor.digest
+        for descriptor, document in image.walk()
+        if isinstance(document, Manifest) and descriptor.digest not in attested | running
+    ]
+    return ImageSummary(
+        name=image.name,
+        kind=image.kind,
+        reference=image.reference,
+        digest=image.root.digest,
+        media_type=image.root.media_type,
+        limit=limit,
+        platforms=tuple(_platform(image, platform, limit) for platform in platforms),
+        attestations=tuple(_attestation(image, descriptor) for descriptor in image.attestations()),
+        absent=tuple(_absent(descriptor) for descriptor in image.absent() if descriptor.digest not in attested),
+        artifacts=tuple(artifacts),
+    )
+
+
+def dockerfile_line(created_by: str) -> str:
+    """`RUN apt-get update` for `/bin/sh -c apt-get update`, `COPY a b` for `/bin/sh -c #(nop) COPY a b`."""
+    text = created_by.strip().removesuffix("# buildkit").rstrip()
+    match = _SHELL.match(text)
+    if match is None:
+        return text
+    return text[match.end() :] if match[1] else f"RUN {text[match.end() :]}"
+
+
+def commands_of(config: Config, layers: int) -> Sequence[str]:
+    """What made each layer; empty strings when the history doesn't fit the number of layers."""
+    found = [line.created_by for line in config.history if not line.empty_layer]
+    return found if len(found) == layers else [""] * layers
+
+
+def _platform(image: Image, platform: PlatformImage, limit: int) -> PlatformSummary:
+    descriptors, diff_ids = platform.manifest.layers, platform.config.diff_ids
+    commands = commands_of(platform.config, len(descriptors))
+    seen: dict[Digest, Compression | None] = {}
+    layers = []
+    for position, descriptor in enumerate(descriptors):
+        if descriptor.digest not in seen:
+            seen[descriptor.digest] = _compression(image, descriptor)
+        layers.append(
+            LayerSummary(
+                number=position + 1,
+                digest=descriptor.digest,
+                diff_id=diff_ids[position] if len(diff_ids) == len(descriptors) else None,
+                size=descriptor.size,
+                media_type=descriptor.media_type,
+                compression=seen[descriptor.digest],
+                created_by=commands[position],
+                present=image.has(descriptor),
+                exceeds=descriptor.size > limit,
+            )
+        )
+    return PlatformSummary(
+        platform=str(platform.platform) or "unknown",
+        digest=platform.descriptor.digest,
+        media_type=platform.manifest.media_type,
+        config=platform.manifest.config.digest,
+        size=sum(descriptor.size for descriptor in descriptors),
+        layers=tuple(layers),
+    )
+
+
+def _compression(image: Image, descriptor: Descriptor) -> Compression | None:
+    blob = image.blobs.get(descriptor.digest)
+    if blob is not None and isinstance(blob.content, FileRange | Bytes):
+        return compression_of(blob.content)
+    return declared_compression(descriptor.media_type)
+
+
+def _attestation(image: Image, descriptor: Descriptor) -> AttestationSummary:
+    subject = descriptor.annotations.get(SUBJECT_DIGEST, "")
+    if not image.has(descriptor):
+        return AttestationSummary(descriptor.digest, subject, (), False)
+    document = image.document(descriptor)
+    predicates: list[str] = []
+    if isinstance(document, Manifest):
+        stated = document.fields.get("subject")
+        if not subject and isinstance(stated, Mapping):
+            subject = str(stated.get("digest") or "")
+        predicates = [layer.annotations[PREDICATE_TYPE] for layer in document.layers if PREDICATE_TYPE in layer.annotations]
+    return AttestationSummary(descriptor.digest, subject, tuple(predicates), True)
+
+
+def _absent(descriptor: Descriptor) -> str:
+    return str(descriptor.platform or "") or descriptor.digest

@@ -1,0 +1,159 @@
+"""`layerkit check`: each code by an image that has just that, exit codes, formats."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from layerkit.cli.main import run
+from layerkit.image.digest import encoded, sha256
+from layerkit.image.media_types import (
+    DOCKER_CONFIG,
+    DOCKER_LAYER_GZIP,
+    DOCKER_LAYER_ZSTD,
+    DOCKER_MANIFEST,
+    OCI_FOREIGN_LAYER,
+    OCI_LAYER_GZIP,
+)
+from layerkit.report.findings import CODES
+from tests.sources.builders import ATTESTED, Files, add_index, add_manifest, config, gzipped, layer, layout, put, write_tar
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def image(
+    path: Path,
+    layers: list[tuple[bytes, str]] | None = None,
+    *,
+    config_type: str = DOCKER_CONFIG,
+    diff_ids: list[str] | None = None,
+    drop: bytes | None = None,
+    shorten: bytes | None = None,
+    **more: Any,
+) -> str:
+    """A Docker manifest with gzip layers that the target takes, but for what is given."""
+    files: Files = {}
+    layers = [(gzipped(layer()), DOCKER_LAYER_GZIP)] if layers is None else layers
+    ids = [sha256(layer())] * len(layers) if diff_ids is None else diff_ids
+    fields = {
+        "schemaVersion": 2,
+        "mediaType": DOCKER_MANIFEST,
+        "config": put(files, config(*ids, **more), config_type),
+        "layers": [put(files, data, kind) for data, kind in layers],
+    }
+    entry = put(files, json.dumps(fields).encode(), DOCKER_MANIFEST)
+    for data, replacement in ((drop, None), (shorten, (shorten or b"")[:-1])):
+        if data is not None:
+            name = f"blobs/sha256/{encoded(sha256(data))}"
+            del files[name]
+            if replacement is not None:
+                files[name] = replacement
+    return str(write_tar(path / "image.tar", layout(files, entry)))
+
+
+def indexed(path: Path, *entries: Any, files: Files) -> str:
+    return str(write_tar(path / "image.tar", layout(files, add_index(files, entries))))
+
+
+def codes(capsys: pytest.CaptureFixture[str], spec: str, *arguments: str) -> list[str]:
+    exit_code = run(["check", spec, *arguments])
+    out = capsys.readouterr().out
+    assert exit_code == (1 if out else 0)
+    return [line.split()[0] for line in out.splitlines()]
+
+
+def test_a_sound_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = image(tmp_path)
+    assert codes(capsys, spec) == []
+    assert codes(capsys, spec, "--deep") == []
+    assert run(["check", spec]) == 0
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"{spec}: replicated takes it, with layers of up to 1.00 GB\n")
+
+
+GZ = gzipped(layer())
+ZSTD = zstandard.compress(layer())
+
+
+@pytest.mark.parametrize(
+    ("code", "given"),
+    [
+        ("LK004", {"layers": [(GZ, OCI_LAYER_GZIP)]}),
+        ("LK006", {"layers": [(ZSTD, DOCKER_LAYER_ZSTD)]}),
+        ("LK007", {"layers": [(GZ, DOCKER_LAYER_ZSTD)]}),
+        ("LK008", {"drop": GZ}),
+        ("LK009", {"shorten": GZ}),
+        ("LK010", {"layers": [(GZ, DOCKER_LAYER_GZIP)] * 126}),
+        ("LK011", {"diff_ids": []}),
+        ("LK012", {"history": [{"created_by": "a"}, {"created_by": "b"}]}),
+        ("LK013", {"layers": [(GZ, DOCKER_LAYER_GZIP + "+encrypted")]}),
+    ],
+)
+def test_one_finding_each(code: str, given: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert codes(capsys, image(tmp_path, **given)) == [code]
+
+
+def test_a_layer_above_the_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = image(tmp_path)
+    assert codes(capsys, spec, "--max-layer-size", str(len(GZ))) == []
+    assert codes(capsys, spec, "--max-layer-size", str(len(GZ) - 1)) == ["LK001"]
+
+
+def test_foreign_layers_need_not_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = image(tmp_path, [(GZ, DOCKER_LAYER_GZIP.replace("rootfs.diff", "rootfs.foreign.diff"))], drop=GZ)
+    assert codes(capsys, spec) == ["LK013"]
+    assert "nondistributable" in OCI_FOREIGN_LAYER
+
+
+def test_indexes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files: Files = {}
+    main = add_manifest(files, "a", platform={"os": "linux", "architecture": "amd64"})
+    proof = add_manifest(files, "p", annotations=ATTESTED)
+    gone = {**main, "digest": sha256(b"gone"), "platform": {"os": "linux", "architecture": "arm64"}}
+    generic = ("--profile", "generic")
+    assert codes(capsys, indexed(tmp_path, main, files=files), *generic) == ["LK003"]
+    assert codes(capsys, indexed(tmp_path, main, proof, files=files), *generic) == ["LK002", "LK003"]
+    assert codes(capsys, indexed(tmp_path, main, gone, files=files), *generic) == ["LK014"]
+    assert codes(capsys, indexed(tmp_path, proof, files=files), *generic) == ["LK002", "LK015"]
+    assert codes(capsys, indexed(tmp_path, main, files=files)) == ["LK003", "LK005"]
+
+
+def test_deep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = gzipped(layer("other"))
+    spec = image(tmp_path, [(other, DOCKER_LAYER_GZIP)])
+    assert codes(capsys, spec) == []
+    assert codes(capsys, spec, "--deep") == ["LK020"]
+
+
+def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = image(tmp_path, [(ZSTD, DOCKER_LAYER_ZSTD)])
+    assert run(["check", spec, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["image"], found["profile"], found["limit"]) == (spec, "replicated", 1_000_000_000)
+    (finding,) = found["findings"]
+    assert finding["code"] == "LK006"
+    assert finding["message"] == "compression zstd, replicated takes gzip"
+    assert run(["check", image(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["findings"] == []
+
+
+def test_github(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "100%: a,b"
+    folder.mkdir()
+    assert run(["check", image(folder, [(ZSTD, DOCKER_LAYER_ZSTD)]), "--format", "github"]) == 1
+    line = capsys.readouterr().out.strip()
+    assert line.startswith(f"::error title=LK006 {tmp_path}/100%25%3A a%2Cb/image.tar::LK006 linux/amd64 layer 1")
+
+
+def test_what_cannot_be_read_is_no_finding(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"hello")
+    assert run(["check", str(tmp_path / "x")]) == 3
+    assert run(["check", image(tmp_path), "--profile", "nobody"]) == 2
+
+
+def test_every_code_is_explained() -> None:
+    text = (PROJECT / "docs" / "checks.md").read_text()
+    for code in (*CODES, "LK020"):
+        assert f"| {code} |" in text
