@@ -20,17 +20,25 @@ TIMES = (0, 1, 1_700_000_000, 1_700_000_001)
 MODES = (0o644, 0o755, 0o700, 0o4755, 0o2750, 0o1777, 0o0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Op:
     """One member run."""
 
     kind: str
     """file, directory, symlink, link, char, block, fifo, whiteout, opaque, global."""
     path: bytes
-    run: bytes = field(repr=False)
+    run: bytes
     target: bytes = b""
     data: bytes = b""
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        what = f"{self.kind} {self.path!r}"
+        return f"<{what} -> {self.target!r}>" if self.target else f"<{what}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """How hypothesis shows it: without the run's bytes."""
+        printer.text(repr(self))
 
 
 def tar_of(ops: Iterable[Op]) -> bytes:
@@ -118,7 +126,10 @@ class Model:
         if op.kind == "link":
             target = self.real_parent(op.target, make=False)
             leaf = op.target.rpartition(b"/")[2]
-            record = self.entries.get(target + b"/" + leaf if target else leaf)
+            place = target + b"/" + leaf if target else leaf
+            if place == path or place.startswith(path + b"/"):
+                raise ImpossibleError("a link that removes its target")
+            record = self.entries.get(place)
             if record is None or record.kind == "directory":
                 raise ImpossibleError("no such file")
             self.remove(path)

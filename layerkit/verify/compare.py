@@ -14,6 +14,10 @@ from layerkit.verify.view import walk
 
 Node = Directory | Entry
 
+_REPEATED = (Kind.DIRECTORY, Kind.SYMLINK)
+"""A part repeats those of other parts as its parents, maybe after a pax global header that came later; Go's reader, which is
+everyone's, applies none of them."""
+
 
 def compare(before: Directory, after: Directory) -> list[Difference]:
     """What differs between two filesystems; nothing when they are the same."""
@@ -47,7 +51,7 @@ def same_markers(before: Directory, after: Directory) -> bool:
     waiting = [(before, after)]
     while waiting:
         left, right = waiting.pop()
-        if left.opaque != right.opaque or left.whiteouts != right.whiteouts:
+        if (left.opaque, left.replaces, left.whiteouts) != (right.opaque, right.replaces, right.whiteouts):
             return False
         for name, child in left.children.items():
             other = right.children.get(name)
@@ -97,7 +101,8 @@ def _compare_entries(path: bytes, before: Entry, after: Entry, found: list[Diffe
     if before.device != after.device:
         differ.append(("device", _device(before), _device(after)))
     differ.extend(_records("xattr", before.xattrs, after.xattrs))
-    differ.extend(_records("pax global", before.globals, after.globals))
+    if before.kind not in _REPEATED:
+        differ.extend(_records("pax global", before.globals, after.globals))
     found.extend(Difference(show_path(path), *difference) for difference in differ)
 
 

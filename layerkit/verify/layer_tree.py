@@ -7,7 +7,8 @@ and the last entry of a path wins (image-spec layer.md, "Applying Changesets").
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from layerkit.errors import DamagedError
 from layerkit.image.blob import Buffer
@@ -23,13 +24,16 @@ _RESERVED = b".wh..wh."
 _MAX_SYMLINKS = 255
 """Followed in one path (containerd's continuity, fs.RootPath)."""
 
-_EMPTY = hashlib.sha256().digest()
+
+class Fingerprint(Protocol):
+    def update(self, data: Buffer, /) -> None: ...
+    def digest(self) -> bytes: ...
 
 
 class Directory:
     """A directory, of one layer or of several merged."""
 
-    __slots__ = ("children", "contested", "entry", "implied", "opaque", "whiteouts")
+    __slots__ = ("children", "contested", "entry", "implied", "opaque", "replaces", "whiteouts")
 
     def __init__(self) -> None:
         self.entry: Entry | None = None
@@ -40,6 +44,8 @@ class Directory:
         self.children: dict[bytes, Directory | Entry] = {}
         self.opaque = False
         """Is everything hidden that lower layers have here?"""
+        self.replaces = False
+        """Is it on top of something else, so that lower layers' directories of this path don't count? Of merged layers only."""
         self.whiteouts: frozenset[bytes] = frozenset()
         """Names of lower layers that are hidden."""
         self.contested: Mapping[bytes, str] = {}
@@ -47,17 +53,20 @@ class Directory:
 
 
 class LayerTree:
-    """`feed` it a layer's tar, then `close` it. `where` is what messages call the layer."""
+    """`feed` it a layer's tar, then `close` it. `where` is what messages call the layer; `fingerprint` makes what tells contents
+    apart: SHA-256, or something cheaper where the bytes are compared by other means."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, fingerprint: Callable[[bytes], Fingerprint] = hashlib.sha256) -> None:
         self.where = where
+        self._fingerprint = fingerprint
+        self._empty = fingerprint(b"").digest()
         self.root = Directory()
         self._framer = Framer(where)
         self._globals: Mapping[bytes, bytes] = NOTHING
         self._known: dict[bytes, Directory] = {b"": self.root}
         self._at = 0
         self._entry: Entry | None = None
-        self._hasher = hashlib.sha256()
+        self._hasher = fingerprint(b"")
         self._data_end = 0
 
     def feed(self, data: Buffer) -> None:
@@ -112,10 +121,10 @@ class LayerTree:
     def _begin(self, member: Member, entry: Entry) -> None:
         """The data that follow are `entry`'s."""
         stored = sparse_map(member)
-        self._hasher = hashlib.sha256(stored)
+        self._hasher = self._fingerprint(stored)
         self._entry = entry if member.size else None
         if not member.size:
-            entry.digest = self._hasher.digest() if stored else _EMPTY
+            entry.digest = self._hasher.digest() if stored else self._empty
 
     def _put_directory(self, parent_path: bytes, path: bytes, entry: Entry, member: Member) -> None:
         """A directory over a directory only brings its attributes (the last entry's count)."""

@@ -39,7 +39,7 @@ def overlay(lower: Directory, upper: Directory) -> Directory:
         _merge_directory(low, up, out)
         for name, child in up.children.items():
             below = out.children.get(name)
-            if isinstance(child, Directory) and isinstance(below, Directory):
+            if isinstance(child, Directory) and isinstance(below, Directory) and not child.replaces:
                 merged = out.children[name] = Directory()
                 waiting.append((below, child, merged))
             else:
@@ -61,21 +61,22 @@ def _merge_directory(low: Directory, up: Directory, out: Directory) -> None:
         kept = {
             name: how
             for name, how in low.contested.items()
-            if name in out.children
-            and (
-                name not in up.children
-                or (isinstance(up.children[name], Directory) and isinstance(out.children[name], Directory))
-            )
+            if name in out.children and (name not in up.children or _merges(out.children[name], up.children[name]))
         }
         out.contested = {**kept, **up.contested}
 
 
+def _merges(below: Directory | Entry | None, above: Directory | Entry) -> bool:
+    """Is it a directory over a directory, and not over one that was gone in between?"""
+    return isinstance(above, Directory) and isinstance(below, Directory) and not above.replaces
+
+
 def _over_file(directory: Directory) -> Directory:
-    """A directory that replaced a lower layer's file hides whatever lies below that file."""
-    hiding = Directory()
-    hiding.entry, hiding.implied, hiding.opaque = directory.entry, directory.implied, True
-    hiding.children, hiding.whiteouts, hiding.contested = directory.children, directory.whiteouts, directory.contested
-    return hiding
+    """A directory that replaced a lower layer's file has nothing to do with what lies below that file."""
+    over = Directory()
+    over.entry, over.implied, over.opaque, over.replaces = directory.entry, directory.implied, directory.opaque, True
+    over.children, over.whiteouts, over.contested = directory.children, directory.whiteouts, directory.contested
+    return over
 
 
 def walk(view: Directory) -> Iterator[tuple[bytes, Directory | Entry]]:
