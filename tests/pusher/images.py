@@ -56,12 +56,15 @@ def layers_of(image: Image) -> list[Blob]:
 
 
 class Waits(list[float]):
-    """A clock whose waits take a hundredth of their time, and are written down."""
+    """A clock whose waits take a hundredth of their time unless told otherwise, and are written down."""
+
+    def __init__(self, speed: float = 100) -> None:
+        self.speed = speed
 
     def clock(self) -> Clock:
         def wait(interrupted: threading.Event, seconds: float) -> None:
             self.append(seconds)
-            interrupted.wait(min(seconds / 100, 0.2))
+            interrupted.wait(min(seconds / self.speed, 2.0))
 
         return Clock(wait=wait)
 
