@@ -94,7 +94,7 @@ def _pack(folder: Folder, path: Path) -> Layer:
     """The folder as a layer in a file."""
     with path.open("wb") as file:
         compressed = _Hashed(file)
-        with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=compressed, mtime=0) as stream:  # type: ignore[arg-type]  # it only writes
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=compressed, mtime=0) as stream:
             raw = _Hashed(stream)
             with tarfile.open(fileobj=raw, mode="w|", format=tarfile.PAX_FORMAT, bufsize=_BLOCK) as layer:  # type: ignore[call-overload]  # it only writes
                 for source, target in _files(folder):
@@ -125,7 +125,7 @@ def _manifest(archive: tarfile.TarFile, layers: Sequence[Layer], folders: Sequen
         "os": "linux",
         "config": {"Env": ["PATH=/usr/bin"], "Entrypoint": ["/usr/bin/python3"]},
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
-        "history": [{"created_by": f"COPY {folder.source} /{folder.target} # buildkit"} for folder in folders]
+        "history": [{"created_by": f"COPY {folder.source.name} /{folder.target} # buildkit"} for folder in folders]
         + [{"created_by": 'ENTRYPOINT ["/usr/bin/python3"]', "empty_layer": True}],
     }
     descriptors = []
