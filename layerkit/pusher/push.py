@@ -8,6 +8,7 @@ Blobs take two steps, each on its own threads: looked for (a HEAD, many at a tim
 the line).
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,7 +26,7 @@ from layerkit.profiles import Profile
 from layerkit.progress import SILENT, Progress
 from layerkit.pusher.protocol import FLOOR, ChunkSize
 from layerkit.pusher.upload import BlobTooSlowError, Outcome, Target, Traffic, upload
-from layerkit.registry.answers import InterruptedPushError, NotFoundError
+from layerkit.registry.answers import BrokenConnectionError, InterruptedPushError, NotFoundError
 from layerkit.registry.client import RegistryClient
 from layerkit.registry.transport import Body
 
@@ -87,6 +88,8 @@ class RegistryDestination:
         self._outcomes: dict[Digest, Future[Outcome]] = {}
         self._lock = threading.Lock()
         self._abandoned = False
+        self.tag_written = False
+        """Has the registry been asked to write the root? From then on the push is complete, or nearly so."""
 
     @property
     def stats(self) -> Stats:
@@ -104,7 +107,8 @@ class RegistryDestination:
         answer = self._client.request("POST", path, scope=self._target.scope, expect=(202,), doing=doing)
         location = answer.headers.get("location")
         if location:
-            self._client.attempt("DELETE", self._client.url(location, answer.url), scope=self._target.scope)
+            with contextlib.suppress(RefusedError, BrokenConnectionError):  # a courtesy: registries forget uploads by themselves
+                self._client.attempt("DELETE", self._client.url(location, answer.url), scope=self._target.scope)
 
     def offer(self, blob: Blob, label: str) -> None:
         self._take(blob, label)
@@ -117,6 +121,7 @@ class RegistryDestination:
             self._put(image, descriptor, document, descriptor.digest)
         root, document = manifests[-1]
         name = self._reference.tag or root.digest
+        self.tag_written = True
         self._put(image, root, document, name)
         self._read_back(root, document.raw, name)
         return root.digest

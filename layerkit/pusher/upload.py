@@ -247,7 +247,7 @@ class _Upload:
             self._committing = self._committing or (commit and self._body_ended)
             return answer
         except BrokenConnectionError as error:
-            slow = error.timed_out and error.connected
+            slow = error.timed_out and error.connected and (body is not None or commit)
             # An edge that cuts a large body off may lose its 413 on the way: the second time counts as one.
             if body is not None and (slow or self._budget.failures):
                 self._target.chunk.shrink(body.size)
@@ -267,7 +267,7 @@ class _Upload:
                 "operator to raise the limit of request bodies"
             )
         if answer.status in RETRIED:
-            slow = answer.status in SLOW
+            slow = answer.status in SLOW and (sent > 0 or commit)
             if slow and sent:
                 self._target.chunk.shrink(sent)
             committed = commit and slow and answer.body_sent
@@ -301,7 +301,7 @@ class _Upload:
                 return Outcome.SENT
             self._commit_timeouts += 1
         spent = self._budget.next_wait(setback.retry_after)
-        if setback.slow and (spent is None or self._commit_timeouts >= _COMMIT_TRIES):
+        if (setback.slow and spent is None) or self._commit_timeouts >= _COMMIT_TRIES:
             raise BlobTooSlowError(
                 f"{self._doing}: the registry gave up on it every time, lastly with: {setback}; smaller layers get through "
                 "(a smaller --max-layer-size)",

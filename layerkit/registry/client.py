@@ -10,7 +10,7 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-from layerkit.errors import DamagedError, RefusedError, UnreachableError
+from layerkit.errors import DamagedError, RefusedError, UnreachableError, UsageError
 from layerkit.image.blob import Content
 from layerkit.image.digest import Digest, encoded, hasher_for, is_digest
 from layerkit.image.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
@@ -30,7 +30,7 @@ from layerkit.registry.contact import ConnectionOptions, first_contact, not_a_re
 from layerkit.registry.credentials import Credentials, CredentialSource, FileCredentials, Given
 from layerkit.registry.proxies import proxies_from
 from layerkit.registry.remote import RemoteContent
-from layerkit.registry.retry import RETRIED, Budget, parse_retry_after
+from layerkit.registry.retry import RETRIED, Budget, RetryPolicy, parse_retry_after
 from layerkit.registry.tls import trust_from
 from layerkit.registry.transport import Body, Stream, Transport, origin, without_query
 
@@ -38,6 +38,8 @@ MANIFEST_TYPES = (OCI_INDEX, DOCKER_INDEX, OCI_MANIFEST, DOCKER_MANIFEST)
 _ACCEPT = ", ".join(MANIFEST_TYPES)
 _USER_AGENT = "layerkit/0.1 (+https://pypi.org/project/layerkit)"
 _HUB_HOST = "registry-1.docker.io"
+_LOOKS = 3
+"""Times a blob is asked for before it counts as unknown."""
 
 
 class RegistryClient:
@@ -79,17 +81,28 @@ class RegistryClient:
         return answer.body, media_type
 
     def has_blob(self, repository: str, digest: Digest, size: int | None = None, scope: Scope | None = None) -> bool | None:
-        """Is it there? None when the answer says neither yes nor no (an edge's error, no right to ask, another size)."""
-        try:
-            answer = self.attempt("HEAD", f"/v2/{repository}/blobs/{digest}", scope=scope or Scope(repository))
-        except (BrokenConnectionError, RefusedError):
-            return None
+        """Is it there? None when the answer says neither yes nor no (no right to ask, another size, failing a few times): sending
+        a blob that is there costs time only."""
+        budget = Budget(RetryPolicy(_LOOKS, self.options.retry.base, self.options.retry.cap), self.options.clock)
+        while True:
+            retry_after = None
+            try:
+                answer = self.attempt("HEAD", f"/v2/{repository}/blobs/{digest}", scope=scope or Scope(repository))
+                if answer.status not in RETRIED:
+                    break
+                retry_after = self.retry_after(answer)
+            except BrokenConnectionError:
+                pass
+            except RefusedError:
+                return None
+            wait = budget.next_wait(retry_after)
+            if wait is None:
+                return None
+            self.sleep(wait)
         if answer.status == 404:
             return False
-        if answer.status != 200 or answer.is_html:
-            return None
         length = answer.headers.get("content-length", "")
-        if size is not None and length.isdigit() and int(length) != size:
+        if answer.status != 200 or answer.is_html or (size is not None and length.isdigit() and int(length) != size):
             return None
         return True
 
@@ -294,6 +307,8 @@ def connect(
     """A client with everything the environment says: credentials, proxies, trusted certificates. Sends nothing yet."""
     home = Path(environment.get("HOME") or "~").expanduser()
     credentials: CredentialSource
+    if username is not None and password is None:
+        raise UsageError(f"user {username!r}: a user name needs a password or token")
     if username is not None and password is not None:
         credentials = Given(Credentials.of(username, password))
     else:

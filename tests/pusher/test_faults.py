@@ -99,7 +99,7 @@ def arrives(registry: Served, edge: Edge, name: str, image: Image, **options: ob
 
 
 def holds(registry: Served, name: str, image: Image) -> None:
-    client = client_of(registry.address)
+    client = client_of(registry.address, plain_http=True)
     raw, _ = client.get_manifest(name, "1")
     assert sha256(raw) == image.root.digest
     for layer in layers_of(image):
@@ -110,7 +110,7 @@ def holds(registry: Served, name: str, image: Image) -> None:
 
 def has_no_tag(registry: Served, name: str) -> None:
     with pytest.raises(NotFoundError):
-        client_of(registry.address).get_manifest(name, "1")
+        client_of(registry.address, plain_http=True).get_manifest(name, "1")
 
 
 def date_in(seconds: float) -> str:
@@ -374,6 +374,30 @@ def test_chunks_that_time_out_however_small(registry: Served, image: Image, name
             destination.finish(image)
         destination.abandon()
         assert min(asked.length for asked in edge.seen("PATCH")) == FLOOR
+    has_no_tag(registry, name)
+
+
+@pytest.mark.parametrize("status", [522, 524])
+def test_a_registry_that_is_down_is_no_reason_to_split(registry: Served, image: Image, name: str, status: int) -> None:
+    """It is the beginning of an upload that fails, whatever the blob's size."""
+    with Edge(registry.address, Fault(lambda asked: asked.method == "POST", answers(status), times=99)).serving() as edge:
+        destination = destination_at(edge, name, attempts=3)
+        with pytest.raises(UnreachableError, match=f"HTTP {status}") as caught:
+            destination.finish(image)
+        destination.abandon()
+        assert not isinstance(caught.value, BlobTooSlowError)
+
+
+def test_commits_that_are_cut_off_every_time(registry: Served, image: Image, name: str) -> None:
+    """A balancer that resets what takes long: the same cure as for a 524."""
+    large = layers_of(image)[0].digest
+    cut = Fault(lambda asked: asked.is_commit and large in asked.path, resets(None), times=99)
+    with Edge(registry.address, cut).serving() as edge:
+        destination = destination_at(edge, name)
+        with pytest.raises(BlobTooSlowError):
+            destination.finish(image)
+        destination.abandon()
+        assert cut.struck == 2
     has_no_tag(registry, name)
 
 

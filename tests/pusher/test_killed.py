@@ -53,8 +53,8 @@ def test_killed_ten_times(tmp_path: Path) -> None:
                 process.wait()
             killed += 1
             with pytest.raises(NotFoundError):
-                client_of(registry.address).get_manifest("killed", "1")
+                client_of(registry.address, plain_http=True).get_manifest("killed", "1")
         subprocess.run(arguments, cwd=Path(__file__).parents[2], check=True, timeout=60)
-        raw, _ = client_of(registry.address).get_manifest("killed", "1")
+        raw, _ = client_of(registry.address, plain_http=True).get_manifest("killed", "1")
         assert sha256(raw) == image.root.digest
         assert edge.body_bytes <= 1.3 * sum(layer.size for layer in layers_of(image))

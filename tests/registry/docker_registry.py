@@ -97,7 +97,7 @@ class KeyPair:
 
 
 def new_key_pair(folder: Path, name: str = "server", address: str = "127.0.0.1") -> KeyPair:
-    """A self-signed certificate for an address and localhost."""
+    """A self-signed certificate for an address, localhost and registry.example."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -111,7 +111,9 @@ def new_key_pair(folder: Path, name: str = "server", address: str = "127.0.0.1")
         .not_valid_after(now + datetime.timedelta(days=2))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(address))]),
+            x509.SubjectAlternativeName(
+                [x509.DNSName("localhost"), x509.DNSName("registry.example"), x509.IPAddress(ipaddress.ip_address(address))]
+            ),
             critical=False,
         )
         .sign(key, hashes.SHA256())

@@ -172,6 +172,16 @@ def test_is_a_blob_there(status: int, length: int, expected: bool | None) -> Non
         assert client.has_blob("a/b", BLOB.digest, BLOB.size) is expected
 
 
+def test_a_registry_that_is_busy_is_asked_again_whether_a_blob_is_there() -> None:
+    answers = iter([429, 503, 200])
+    waits = Waits()
+    with scripted(serving(lambda request: request.reply(next(answers), length=BLOB.size, Retry_After="3"))) as server:
+        client = client_of(server.address, plain_http=True, waits=waits)
+        assert client.has_blob("a/b", BLOB.digest, BLOB.size)
+        assert len(waits) == 2
+        assert min(waits) >= 3
+
+
 def read(client: RegistryClient, offset: int = 0, digest: Digest = BLOB.digest) -> bytes:
     return b"".join(bytes(piece) for piece in client.blob_content("a/b", digest, BLOB.size).chunks(offset))
 

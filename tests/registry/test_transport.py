@@ -1,6 +1,8 @@
 """One request: bodies, redirects, early answers, broken connections, TLS, proxies."""
 
 import base64
+import contextlib
+import socket
 import ssl
 import threading
 import time
@@ -143,16 +145,21 @@ def test_an_error_of_the_input_is_not_the_network_s() -> None:
         transport().send("PUT", f"http://{server.address}/x", body=Body(10, broken))
 
 
-def test_interruption_ends_what_waits() -> None:
-    with scripted(waits) as server:
-        way = transport(read=10)
-        threading.Timer(0.2, way.interrupt).start()
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("size", [0, 64 * MiB], ids=["waiting", "sending"])
+def test_interruption_ends_what_waits(pair: KeyPair, secure: bool, size: int) -> None:
+    with scripted(waits, pair.context() if secure else None) as server:
+        url = f"{'https' if secure else 'http'}://{server.address}/x"
+        way = transport(read=10, trust=Trust(pair.certificate))
+        timer = threading.Timer(0.3, way.interrupt)
+        timer.start()
         began = time.monotonic()
         with pytest.raises(InterruptedPushError):
-            way.send("GET", f"http://{server.address}/x")
-        assert time.monotonic() - began < 2
+            way.send("PATCH", url, body=endless(size, []) if size else None)
+        assert time.monotonic() - began < 3
         with pytest.raises(InterruptedPushError):
-            way.send("GET", f"http://{server.address}/x")
+            way.send("GET", url)
+        timer.join()
 
 
 # Redirects
@@ -303,3 +310,34 @@ def test_secure_requests_are_tunnelled_without_telling_the_proxy() -> None:
         assert (proxy.log[0].method, proxy.log[0].path) == ("CONNECT", "registry.example:443")
         assert "authorization" not in proxy.log[0].headers
         assert proxy.log[0].headers["proxy-authorization"].startswith("Basic ")
+
+
+def test_a_registry_behind_a_tunnel(pair: KeyPair) -> None:
+    """TLS is spoken with the registry itself; the proxy sees nothing of it."""
+    with scripted(lambda request: request.reply(200, request.body()), pair.context()) as server:
+
+        def tunnel(request: Request) -> None:
+            request.handler.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            host, _, port = server.address.partition(":")
+            with socket.create_connection((host, int(port))) as onward:
+                back = threading.Thread(target=_pump, args=(onward, request.handler.connection), daemon=True)
+                back.start()
+                _pump(request.handler.connection, onward)
+                back.join(5)
+            request.handler.close_connection = True
+
+        with scripted(tunnel) as proxy:
+            settings = proxies_from({"HTTPS_PROXY": f"http://{proxy.address}"})
+            way = transport(proxies=settings, trust=Trust(pair.certificate))
+            answer = way.send("PUT", "https://registry.example/x", {"Authorization": "x"}, endless(3 * MiB, []))
+            assert (answer.status, len(answer.body)) == (200, 3 * MiB)
+            way.close()
+        assert server.log[0].headers["authorization"] == "x"
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
