@@ -67,6 +67,12 @@ class EncodedTrack:
                     encoding.cancel()
         self._complete = True
 
+    def remember(self, raw: int) -> None:
+        pass  # everything can be found again
+
+    def forget(self, raw: int) -> None:
+        pass
+
     def restarts(self) -> list[Restart]:
         return self._restarts
 

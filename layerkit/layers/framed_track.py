@@ -49,6 +49,12 @@ class ZstdTrack:
             restarts.append(Restart(at, 8 * end))
         self._restarts = restarts
 
+    def remember(self, raw: int) -> None:
+        pass  # everything can be found again
+
+    def forget(self, raw: int) -> None:
+        pass
+
     def restarts(self) -> list[Restart]:
         return self._restarts
 
@@ -85,6 +91,12 @@ class PlainTrack:
         for data in self._blob.chunks():
             yield Chunk(data, at, at, at + len(data))
             at += len(data)
+
+    def remember(self, raw: int) -> None:
+        pass  # everything can be found again
+
+    def forget(self, raw: int) -> None:
+        pass
 
     def restarts(self) -> list[Restart]:
         offsets = [*range(0, self._blob.size, self._STEP), self._blob.size]

@@ -72,6 +72,12 @@ class GzipTrack:
             # The last entry is the stream's end; the block before it is marked as final and can't be copied into a longer stream.
             self._restarts = [Restart(raw, bit) for bit, raw in offsets if raw < at]
 
+    def remember(self, raw: int) -> None:
+        pass  # everything can be found again
+
+    def forget(self, raw: int) -> None:
+        pass
+
     def restarts(self) -> list[Restart]:
         assert self._restarts is not None, "chunks() has to be exhausted first"
         return self._restarts

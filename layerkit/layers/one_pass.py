@@ -40,7 +40,7 @@ def run_pass(track: Track, where: str, constraints: Constraints, options: PassOp
     """One pass. Raises DamagedError, CannotFixError, Again, SeveralMembers."""
     planner = Planner(where, constraints, options.warn)
     framer = Framer(where)
-    parts = _Parts(planner)
+    parts = _Parts(planner, track)
     cost = 0
     for chunk in track.chunks():
         options.see(chunk.data, chunk.start)
@@ -70,8 +70,11 @@ def _cost_at(member: Member, chunk: Chunk) -> int:
 class _Parts:
     """The parts that are finished but for late arrivals, the one being filled, and what it would be if it were cut."""
 
-    def __init__(self, planner: Planner) -> None:
+    def __init__(self, planner: Planner, track: Track) -> None:
         self._planner = planner
+        self._track = track
+        self._candidate: int | None = None
+        """Offset of the candidate."""
         self._closed: list[PartBuilder] = []
         self._main = PartBuilder(0)
         self._main.insert(planner.head)
@@ -98,6 +101,10 @@ class _Parts:
         for cut in actions.cuts:
             if isinstance(cut, Mark):
                 assert member is not None
+                if self._candidate is not None:
+                    self._track.forget(self._candidate)
+                self._candidate = member.start
+                self._track.remember(member.start)
                 self._before = self._main.copy()
                 self._fork = PartBuilder(member.start)
                 self._fork.insert(cut.runs)
@@ -108,7 +115,10 @@ class _Parts:
                     self._before.insert(tail.runs)
                 self._closed.append(self._before)
                 self._main = self._fork
-                self._before = self._fork = None
+                self._before = self._fork = self._candidate = None
+        if member is not None and (actions.main is not None or actions.fork is not None):
+            self._track.remember(member.start)
+            self._track.remember(member.end)
         if actions.main is not None and member is not None:
             _step(self._main, actions.main, member)
             for tail in actions.main.tails:
@@ -131,6 +141,7 @@ class _Parts:
     def pass_end(self, chunk: Chunk, archive_end: int) -> None:
         """The chunk is over, the archive ended before its end. What follows belongs to the layer only if it stays whole."""
         if self._whole is None:
+            self._track.remember(archive_end)
             self._advance(archive_end)
             self._whole = self._main.copy()
             self._held = self._held if archive_end < chunk.start else b""

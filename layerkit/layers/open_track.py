@@ -5,6 +5,7 @@ encoded: another compression, a level the user asked for, one zstd frame, severa
 """
 
 import os
+from enum import Enum
 
 from layerkit.image.blob import Sliceable, read_at
 from layerkit.image.media_types import Compression, sniff
@@ -13,8 +14,13 @@ from layerkit.layers.decode import decoded
 from layerkit.layers.encoded_track import PIECE, EncodedTrack
 from layerkit.layers.framed_track import PlainTrack, ZstdTrack, frame_ends
 from layerkit.layers.gzip_track import GzipTrack
+from layerkit.layers.inflate_track import PIECE as INFLATED_PIECE
+from layerkit.layers.inflate_track import InflateTrack
 from layerkit.layers.spool import Spool
 from layerkit.layers.track import Track
+
+MANY_CORES = 4
+"""From here on rapidgzip's several threads are faster than ISA-L's one."""
 
 MIN_RESTARTS = 32
 """A stream is spliced when a part spans at least this many of its restarts; with fewer, edges would be most of it."""
@@ -26,6 +32,14 @@ _RAPIDGZIP_BUDGET = 8 << 20
 """Compressed bytes that all inflating threads work on: what keeps memory under 700 MB with many cores."""
 _LEAST_CHUNK = 128 << 10
 _LEAST_PIECE = 4 << 10
+
+
+class GzipWay(Enum):
+    """How a gzip layer is read, each for when the one before it can't."""
+
+    INFLATE = "looking for block boundaries near the cuts"
+    INDEX = "with an index of block boundaries"
+    ENCODE = "encoding it anew"
 
 
 def compression_of(source: Sliceable) -> Compression:
@@ -41,14 +55,20 @@ def open_track(
     limit: int,
     jobs: int | None,
     spool: Spool,
-    splice: bool = True,
+    gzip: GzipWay,
 ) -> tuple[Track, int]:
-    """The track, and the margin in bytes by which its cost estimates may be off at the two edges of a part. `splice` False:
-    gzip is encoded, because it turned out to have several members."""
+    """The track, and the margin in bytes by which its cost estimates may be off at the two edges of a part."""
     found = compression_of(source)
     cores = jobs or os.cpu_count() or 1
     if found is compression and level is None:
-        if found is Compression.GZIP and splice:
+        if (
+            found is Compression.GZIP
+            and gzip is GzipWay.INFLATE
+            and cores < MANY_CORES
+            and limit >= MIN_RESTARTS * INFLATED_PIECE
+        ):
+            return InflateTrack(source, where), INFLATED_PIECE
+        if found is Compression.GZIP and gzip is not GzipWay.ENCODE:
             threads = min(cores, 8)
             chunk = max(min(_RAPIDGZIP_CHUNK, _RAPIDGZIP_BUDGET // threads, limit // 256), _LEAST_CHUNK)
             if limit >= MIN_RESTARTS * chunk:

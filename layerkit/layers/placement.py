@@ -177,6 +177,7 @@ class Placement:
                     raise Again(glue=(span.begin, member.start))
                 part = span.last
             self._removed[hides] = (part, member.start)
+        self._put_parents(at.path, part, member.start)
         if part == self.part:
             insert = self.repeat(at.ancestors)
             return Step(insert) if insert else None
@@ -191,7 +192,7 @@ class Placement:
         return Step(keep=False, tails=[Tail(part, runs)])
 
     def _check_moves(self, member: Member, at: Located, part: int) -> None:
-        earlier = self._placed.get(at.path)
+        earlier = self._span(at.path)
         if earlier is not None and earlier.last > part:
             raise self._refusal(member, "replaces an entry of the same path")
         for path in (at.path, *_parents(at.path)):
@@ -209,8 +210,8 @@ class Placement:
     def _keep_together(self, member: Member, at: Located) -> None:
         """`x` and then `x/` in one layer: on an overlay the directory merges with what lower layers have there; above a part
         that holds the file it wouldn't."""
-        earlier = self._placed.get(at.path)
-        if earlier is not None and earlier.last != self.part:
+        earlier = self._span(at.path)
+        if earlier is not None and earlier.first != self.part:
             raise Again(glue=(earlier.begin, member.start))
 
     def _refusal(self, member: Member, why: str) -> CannotFixError:
@@ -234,6 +235,10 @@ class Placement:
             self._check_removed(path, part, start)
         span = self._placed.get(path)
         self._placed[path] = Span(part, part, start) if span is None else Span(min(span.first, part), part, span.begin)
+        self._put_parents(path, part, start)
+
+    def _put_parents(self, path: bytes, part: int, start: int) -> None:
+        """All directories above `path` hold something in `part`, even if it is a marker: appliers make them for it."""
         for parent in _parents(path):
             span = self._under.get(parent)
             if span is None:

@@ -15,8 +15,9 @@ from layerkit.image.blob import Blob, Buffer, Bytes, FileRange, Joined, Sliceabl
 from layerkit.image.digest import Digest
 from layerkit.image.media_types import Compression
 from layerkit.layers.gzip_track import SeveralMembers
+from layerkit.layers.inflate_track import NeedsIndex
 from layerkit.layers.one_pass import Outcome, PassOptions, run_pass
-from layerkit.layers.open_track import compression_of, open_track
+from layerkit.layers.open_track import GzipWay, compression_of, open_track
 from layerkit.layers.part import PartBuilder, Recipe
 from layerkit.layers.placement import Again
 from layerkit.layers.planner import Constraints, too_large
@@ -82,7 +83,7 @@ def split_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, pro
 def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, progress: Progress = SILENT) -> Part:
     """The same tar in another compression: nothing is framed or cut, the diff_id stays. Raises like `split_layer`."""
     source = _local(blob, spool)
-    track, _ = _open(source, where, options, spool, splice=False)
+    track, _ = _open(source, where, options, spool, gzip=GzipWay.ENCODE)
     builder = PartBuilder(0)
     at = 0
     with progress.task(where, source.size) as task, ThreadPoolExecutor(1, thread_name_prefix="verify") as pool:
@@ -109,7 +110,7 @@ def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, pr
 def _split(
     source: Sliceable, where: str, options: SplitOptions, spool: Spool, warn: Callable[[str], None], task: "_Retractable"
 ) -> list[Part]:
-    track, margin = _open(source, where, options, spool, splice=True)
+    track, margin = _open(source, where, options, spool, gzip=GzipWay.INFLATE)
     constraints = Constraints(
         limit=options.limit - margin,
         hard_limit=options.limit,
@@ -126,7 +127,11 @@ def _split(
             except SeveralMembers:
                 watch.check(where)
                 track.close()
-                track, margin = _open(source, where, options, spool, splice=False)
+                track, margin = _open(source, where, options, spool, gzip=GzipWay.ENCODE)
+                constraints = replace(constraints, limit=options.limit - margin)
+            except NeedsIndex:
+                track.close()
+                track, margin = _open(source, where, options, spool, gzip=GzipWay.INDEX)
                 constraints = replace(constraints, limit=options.limit - margin)
             except Again as again:
                 constraints = constraints.learned(again)
@@ -138,7 +143,7 @@ def _split(
     )
 
 
-def _open(source: Sliceable, where: str, options: SplitOptions, spool: Spool, *, splice: bool) -> tuple[Track, int]:
+def _open(source: Sliceable, where: str, options: SplitOptions, spool: Spool, *, gzip: GzipWay) -> tuple[Track, int]:
     return open_track(
         source,
         where,
@@ -147,7 +152,7 @@ def _open(source: Sliceable, where: str, options: SplitOptions, spool: Spool, *,
         limit=options.limit,
         jobs=options.jobs,
         spool=spool,
-        splice=splice,
+        gzip=gzip,
     )
 
 

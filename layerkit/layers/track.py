@@ -43,13 +43,20 @@ class Track(Protocol):
     def chunks(self) -> Iterator[Chunk]:
         """The raw tar, in order. Raises DamagedError."""
 
+    def remember(self, raw: int) -> None:
+        """Something may begin or end at this raw offset, which is behind the last chunk, in it, or shortly before it."""
+
+    def forget(self, raw: int) -> None:
+        """It won't."""
+
     def restarts(self) -> list[Restart]:
-        """Where the compressed stream can be entered and left, ascending; complete after `chunks` is exhausted."""
+        """Where the compressed stream can be entered and left, ascending, near what was remembered at least; after `chunks` is
+        exhausted."""
 
     def compressed(self, start: int, end: int) -> Sliceable:
         """Bytes [start, end) of the compressed stream."""
 
     def raw(self, start: int, end: int) -> Iterator[Buffer]:
-        """Raw bytes [start, end) again; after `chunks` is exhausted."""
+        """Raw bytes [start, end) again, near what was remembered; after `chunks` is exhausted."""
 
     def close(self) -> None: ...
