@@ -1,25 +1,47 @@
-"""`layerkit inspect`: what an image consists of. No layer is read, so it takes as long for 10 GB as for 10 MB."""
+"""`layerkit inspect`: what an image consists of. No layer is read unless `--files` asks for it: 10 GB take as long as 10 MB."""
 
 import json
 import sys
+from itertools import zip_longest
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
 from layerkit.profiles import GENERIC
 from layerkit.progress import Progress
-from layerkit.report.documents import image_document
+from layerkit.report.contents import contents_of
+from layerkit.report.documents import contents_document, image_document
 from layerkit.report.summary import summarise
-from layerkit.report.tables import image_table
+from layerkit.report.tables import contents_table, image_table
+
+DEFAULT_FILES = 10
 
 PIPED_WIDTH = 160
 """Columns of a table that no terminal limits."""
 
 
-@click.command()
+class OptionalNumber(click.Command):
+    """`--files` may stand alone, or before a number; before anything else click would take that for the number."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = [
+            f"--files={DEFAULT_FILES}" if word == "--files" and not following.isdecimal() else word
+            for word, following in zip_longest(args, args[1:], fillvalue="")
+        ]
+        return super().parse_args(ctx, given)
+
+
+@click.command(cls=OptionalNumber)
 @click.argument("image")
+@click.option(
+    "--files",
+    "count",
+    type=click.IntRange(min=1),
+    metavar="[N]",
+    help="Decode the layers: the N largest files, directories and content types, and wasted bytes.  [N: 10]",
+)
 @click.option(
     "--max-layer-size",
     type=size,
@@ -32,18 +54,28 @@ PIPED_WIDTH = 160
 @connection_options
 @verbosity
 def command(
-    image: str, max_layer_size: int, platforms: tuple[str, ...], as_json: bool, connection: Connection, progress: Progress
+    image: str,
+    count: int | None,
+    max_layer_size: int,
+    platforms: tuple[str, ...],
+    as_json: bool,
+    connection: Connection,
+    progress: Progress,
 ) -> None:
     """Show platforms, layers, attestations and what exceeds the limit.
 
-    Sizes are those of the blobs as they are pushed. Nothing is unpacked and no layer is read.
+    Sizes are those of the blobs as they are pushed. Nothing is unpacked, and without --files no layer is read.
     """
     source = opened(image, connection, progress, platforms)
     summary = summarise(source, max_layer_size)
+    contents = [contents_of(source, platform, count, progress) for platform in source.platforms()] if count else []
     if as_json:
-        click.echo(json.dumps(image_document(summary), indent=2, ensure_ascii=False))
+        document = image_document(summary)
+        if count:
+            document["contents"] = [contents_document(one) for one in contents]
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    show(image_table(summary))
+    show(Group(image_table(summary), *map(contents_table, contents)))
 
 
 def show(what: RenderableType) -> None:

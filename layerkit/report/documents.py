@@ -1,7 +1,9 @@
 """Summaries as JSON: one object, sizes in bytes, names as in the specifications."""
 
+from dataclasses import asdict
 from typing import Any
 
+from layerkit.report.contents import Contents
 from layerkit.report.summary import ImageSummary, LayerSummary, PlatformSummary
 
 
@@ -27,6 +29,10 @@ def image_document(summary: ImageSummary) -> dict[str, Any]:
         "absent": list(summary.absent),
         "artifacts": list(summary.artifacts),
     }
+
+
+def contents_document(contents: Contents) -> dict[str, Any]:
+    return asdict(contents)
 
 
 def _platform(platform: PlatformSummary) -> dict[str, Any]:

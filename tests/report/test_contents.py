@@ -1,0 +1,202 @@
+"""What layers hold, merged: what is seen, what is wasted, what is large."""
+
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from layerkit.cli.main import run
+from layerkit.errors import DamagedError, MissingBlobError
+from layerkit.image.blob import blob_of
+from layerkit.image.image import Image
+from layerkit.progress import SILENT
+from layerkit.report.content_types import HEAD_BYTES, MAX_CLASSIFIED, SMALL, types_of
+from layerkit.report.contents import Contents, Entry, Merged, contents_of, scan, summarise_merged
+from layerkit.sources import open_image
+from layerkit.tar.header import Kind
+from tests.fixtures import FIXTURES
+from tests.sources.builders import docker_archive, simple_layout, tar, write_tar
+
+
+def file(path: str, size: int) -> Entry:
+    return Entry(path.encode(), Kind.FILE, size, b"", bytearray())
+
+
+def directory(path: str) -> Entry:
+    return Entry(path.encode(), Kind.DIRECTORY, 0, b"", bytearray())
+
+
+def link(path: str, target: str) -> Entry:
+    return Entry(path.encode(), Kind.HARD_LINK, 0, target.encode(), bytearray())
+
+
+def merged(*layers: list[Entry]) -> Contents:
+    found = Merged()
+    for number, entries in enumerate(layers, start=1):
+        found.add(entries, number)
+    return summarise_merged(found, "linux/amd64", 10)
+
+
+def seen(contents: Contents) -> dict[str, int]:
+    return {found.path: found.size for found in contents.largest}
+
+
+def wasted(contents: Contents) -> set[tuple[str, int, int, int]]:
+    return {(found.path, found.size, found.layer, found.by) for found in contents.wasted}
+
+
+def test_replaced_files_are_wasted() -> None:
+    contents = merged([file("a", 5), file("b", 7)], [file("a", 3)])
+    assert seen(contents) == {"/a": 3, "/b": 7}
+    assert wasted(contents) == {("/a", 5, 1, 2)}
+    assert (contents.size, contents.wasted_size, contents.files) == (10, 5, 2)
+
+
+def test_whiteouts_hide_lower_layers_only_wherever_they_stand() -> None:
+    contents = merged([file("d/a", 5), file("d/e/b", 7), file("c", 1)], [file("d/new", 9), file(".wh.d", 0), file(".wh.gone", 0)])
+    assert seen(contents) == {"/d/new": 9, "/c": 1}
+    assert wasted(contents) == {("/d/a", 5, 1, 2), ("/d/e/b", 7, 1, 2)}
+
+
+def test_opaque_whiteouts() -> None:
+    contents = merged([file("d/a", 5), file("e", 1)], [file("d/b", 2), file("d/.wh..wh..opq", 0)])
+    assert seen(contents) == {"/d/b": 2, "/e": 1}
+    assert wasted(contents) == {("/d/a", 5, 1, 2)}
+
+
+def test_other_reserved_names_hide_nothing() -> None:
+    contents = merged([file("plnk", 5)], [file(".wh..wh.plnk", 0), directory(".wh..wh.aufs")])
+    assert (seen(contents), contents.wasted_size) == ({"/plnk": 5}, 0)
+
+
+def test_bytes_with_another_path_are_not_wasted() -> None:
+    layer = [file("a", 5), link("b", "a"), link("c", "a")]
+    both = merged(layer, [file(".wh.a", 0), file("b", 1)])
+    assert (seen(both), both.wasted_size) == ({"/a": 5, "/b": 1}, 0)
+    all_gone = merged(layer, [file(".wh.a", 0), file("b", 1)], [file(".wh.c", 0)])
+    assert wasted(all_gone) == {("/a", 5, 1, 3)}
+
+
+def test_a_link_to_itself_and_to_nothing() -> None:
+    contents = merged([file("a", 5), link("a", "a"), link("b", "gone")])
+    assert (seen(contents), contents.wasted_size) == ({"/a": 5}, 0)
+
+
+def test_files_and_directories_replace_each_other() -> None:
+    contents = merged([file("a/b", 5), file("c", 7), directory("d")], [file("a", 1), file("c/d", 2), directory("d")])
+    assert seen(contents) == {"/a": 1, "/c/d": 2}
+    assert wasted(contents) == {("/a/b", 5, 1, 2), ("/c", 7, 1, 2)}
+
+
+def test_directories_that_one_in_them_explains_are_left_out() -> None:
+    contents = merged(
+        [file("usr/lib/big", 1000), file("usr/lib/small", 10), file("usr/x", 5), file("home/a", 40), file("home/b/c", 60)]
+    )
+    assert [(found.path, found.size, found.files) for found in contents.directories] == [
+        ("/usr/lib", 1010, 2),
+        ("/home", 100, 2),
+        ("/home/b", 60, 1),
+    ]
+
+
+def test_a_file_with_several_paths_counts_once() -> None:
+    contents = merged([file("bin/a", 100), *(link(f"bin/{number}", "bin/a") for number in range(50)), link("sbin/b", "bin/a")])
+    assert [(found.path, found.size) for found in contents.directories] == [("/bin", 100)]
+    assert (contents.size, contents.files) == (100, 1)
+
+
+def test_very_deep_paths() -> None:
+    deep = "/".join(["d"] * 20_000)
+    contents = merged([file(deep, 5)], [file(".wh.d", 0)])
+    assert contents.wasted_size == 5
+    assert merged([file(deep, 5)]).size == 5
+
+
+def test_names_that_are_no_text() -> None:
+    assert list(seen(merged([Entry(b"a\xff", Kind.FILE, 1, b"", bytearray())]))) == ["/a\\xff"]
+
+
+def test_scanning_takes_the_beginnings_of_large_files() -> None:
+    large = bytes(range(256)) * 400
+    data = tar({"small": b"x" * 100, "large": large, "later": b"\x7fELF" + bytes(20_000)})
+    with SILENT.task("", 0) as task:
+        found = {entry.path: bytes(entry.head) for entry in list(scan(blob_of(gzip.compress(data)), "layer", task))}
+    assert found == {b"small": b"", b"large": large[:HEAD_BYTES], b"later": (b"\x7fELF" + bytes(20_000))[:HEAD_BYTES]}
+
+
+def test_content_types() -> None:
+    png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\x06\0\0\0"
+    assert types_of([png, b"", b"hello world\n"]) == ["image/png", SMALL, "text/plain"]
+    assert types_of([png] * (MAX_CLASSIFIED + 2))[-3:] == ["image/png", SMALL, SMALL]
+
+
+def image(path: Path, *layers: bytes) -> Image:
+    return open_image(str(write_tar(path / "image.tar", docker_archive(*layers))))
+
+
+def test_an_image(tmp_path: Path) -> None:
+    found = image(tmp_path, tar({"a/one": b"x" * 20_000, "two": b"y" * 10}), tar({"a/.wh.one": b"", "two": b"z" * 30}))
+    contents = contents_of(found, found.platforms()[0], 5, SILENT)
+    assert seen(contents) == {"/two": 30}
+    assert wasted(contents) == {("/a/one", 20_000, 1, 2), ("/two", 10, 1, 2)}
+
+
+def test_a_layer_listed_twice_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = tar({"a": b"x" * 10})
+    found = image(tmp_path, layer, layer, layer)
+    contents = contents_of(found, found.platforms()[0], 5, SILENT)
+    assert (contents.size, contents.wasted_size) == (10, 20)
+
+
+def test_damaged_layers(tmp_path: Path) -> None:
+    found = image(tmp_path, tar({"a": b"x" * 5000})[:2048])
+    with pytest.raises(DamagedError, match=r"image\.tar: layer 1 \("):
+        contents_of(found, found.platforms()[0], 5, SILENT)
+    files = {name: data for name, data in simple_layout("a").items() if not data.startswith(b"\x1f\x8b")}
+    missing = open_image(str(write_tar(tmp_path / "missing.tar", files)))
+    with pytest.raises(MissingBlobError):
+        contents_of(missing, missing.platforms()[0], 5, SILENT)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = image(tmp_path, tar({f"f{number}": b"x" * (number + 1) for number in range(30)}), tar({"f29": b""})).name
+    for arguments, count in (
+        [[path, "--files"], 10],
+        [["--files", path], 10],
+        [["--files", "3", path], 3],
+        [["--files=4", path], 4],
+    ):
+        assert isinstance(arguments, list)
+        assert run(["inspect", "--json", *arguments]) == 0
+        (contents,) = json.loads(capsys.readouterr().out)["contents"]
+        assert len(contents["largest"]) == count
+        assert contents["largest"][0] == {"path": "/f28", "size": 29, "layer": 1}
+        assert contents["wasted"] == [{"path": "/f29", "size": 30, "layer": 1, "by": 2}]
+    assert run(["inspect", "--files", path]) == 0
+    out = capsys.readouterr().out
+    assert "30 files, 435 B; 30 B wasted" in out
+    assert "/f28" in out
+    assert run(["inspect", "--files", "0", path]) == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["dive/test-docker-image.tar", "dive/test-oci-estargz-image.tar", "snyk-docker-plugin/busybox.arm64.tar"]
+)
+def test_against_tarfile(name: str) -> None:
+    """The sizes of real layers' files, as Python's own reader counts them."""
+    path = FIXTURES / "images" / name
+    if not path.exists():
+        pytest.skip("the folder of real images is absent")
+    found = open_image(str(path))
+    platform = found.platforms()[0]
+    contents = contents_of(found, platform, 10, SILENT)
+    stored = 0
+    for layer in platform.manifest.layers:
+        data = b"".join(bytes(chunk) for chunk in found.blob(layer).chunks())
+        raw = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+        with tarfile.open(fileobj=io.BytesIO(raw)) as packed:
+            stored += sum(member.size for member in packed if member.isreg())
+    assert contents.size + contents.wasted_size == stored
