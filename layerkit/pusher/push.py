@@ -144,7 +144,7 @@ class RegistryDestination:
     def _take(self, blob: Blob, label: str, *, known_absent: bool = False) -> Future[Outcome]:
         with self._lock:
             future = self._outcomes.get(blob.digest)
-            if future is not None and not (future.done() and (future.cancelled() or future.exception())):
+            if future is not None:
                 return future
             if self._abandoned:
                 raise InterruptedPushError("the push was abandoned")
@@ -191,9 +191,20 @@ class RegistryDestination:
             future.add_done_callback(partial(settled, digest))
         while futures and not done.wait(1.0):  # in steps: a signal's handler runs between them
             pass
-        for future in futures.values():
-            if future.done():
-                future.result()
+        try:
+            for future in futures.values():
+                if future.done():
+                    future.result()
+        except BaseException:
+            self._forget_failures()
+            raise
+
+    def _forget_failures(self) -> None:
+        """An error is told once; should the caller go on all the same, the blob is tried again."""
+        with self._lock:
+            failed = [digest for digest, future in self._outcomes.items() if future.done() and future.exception()]
+            for digest in failed:
+                del self._outcomes[digest]
 
     def _blobs(self, image: Image, manifests: Sequence[tuple[Descriptor, Manifest | Index]]) -> list[tuple[Blob, str]]:
         """What the manifests need, largest first: the long ones shouldn't begin last."""

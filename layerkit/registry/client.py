@@ -204,8 +204,8 @@ class RegistryClient:
             raise InterruptedPushError("interrupted")
 
     def retry_after(self, answer: Answer) -> float | None:
-        """Seconds the registry asks to wait, None if it doesn't."""
-        return parse_retry_after(answer.headers.get("retry-after"), self.options.clock.now())
+        """Seconds the registry asks to wait, None if it doesn't (0 doesn't mean that it wants to be hurried)."""
+        return parse_retry_after(answer.headers.get("retry-after"), self.options.clock.now()) or None
 
     def url(self, path: str, base: str | None = None) -> str:
         """A path of the registry, or a Location relative to `base`, as a URL. https is kept where a Location says http."""

@@ -357,6 +357,7 @@ def test_a_blob_that_is_too_slow_is_named_and_the_rest_stays(registry: Served, n
         with pytest.raises(BlobTooSlowError, match="--max-layer-size") as caught:
             destination.finish(image)
         assert caught.value.digest == large.digest
+        assert slow.struck == 2
         has_no_tag(registry, name)
         sent = destination.stats.bytes_sent
         smaller = image_of([400_000, 400_001], seed=next(_seeds))
@@ -365,6 +366,24 @@ def test_a_blob_that_is_too_slow_is_named_and_the_rest_stays(registry: Served, n
         assert len([asked for asked in edge.seen("PUT") if small.digest in asked.path]) == 1
         destination.abandon()
     holds(registry, name, smaller)
+
+
+def test_what_failed_before_the_end_is_told_at_the_end(registry: Served, image: Image, name: str) -> None:
+    """And once: a caller that goes on all the same has the blob tried again."""
+    large = layers_of(image)[0]
+    denied = Fault(lambda asked: asked.method == "POST", answers(403))
+    with Edge(registry.address, denied).serving() as edge:
+        destination = destination_at(edge, name)
+        destination.offer(large, "layer")
+        deadline = time.monotonic() + 5
+        while not denied.struck and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with pytest.raises(RefusedError, match="HTTP 403"):
+            destination.finish(image)
+        assert len([asked for asked in edge.log if large.digest in asked.path]) == 1
+        assert destination.finish(image) == image.root.digest
+        destination.abandon()
+    holds(registry, name, image)
 
 
 def test_chunks_that_time_out_however_small(registry: Served, image: Image, name: str) -> None:
