@@ -33,6 +33,8 @@ _SPAN = 16 << 10
 """Bytes searched at a time."""
 _HEADER = 16
 """Bytes that are looked at behind the first bit of a candidate: 3 + 14 + 19 * 3 bits and a remainder."""
+_LONGEST_STORED = 4 + 65535
+"""Bytes of a stored block, its length and that one's complement included."""
 _TASTE = 256
 """Bytes of a candidate that are tried first."""
 _SLACK = 8
@@ -89,8 +91,10 @@ class Neighbourhood:
     def _candidates(self, begin: int, end: int) -> set[int]:
         """Bit offsets, in stream bytes [begin, end), at which a block may start."""
         piece = self.stream[begin - self.base : end - self.base + _HEADER]
-        size = end - begin
-        return {8 * begin + bit for bit in (*dynamic_headers(piece, 8 * size), *ends_of_stored(piece, size))}
+        found = {8 * begin + bit for bit in dynamic_headers(piece, 8 * (end - begin))}
+        back = max(begin - _LONGEST_STORED, self.base)
+        stored = ends_of_stored(self.stream[back - self.base : end - self.base])
+        return found | {8 * (back + at) for at in stored if begin <= back + at < end}
 
     def _at(self, bit: int) -> int | None:
         """The raw offset of the block that starts at `bit`; None when none does, or it can't be told beyond doubt."""
@@ -207,13 +211,11 @@ def _at_least(bits: list[int]) -> list[int]:
     return found
 
 
-def ends_of_stored(piece: bytes, size: int) -> Iterator[int]:
-    """Bit offsets, below byte `size`, of what follows a stored block: its length and the complement of that come before it."""
+def ends_of_stored(piece: bytes) -> Iterator[int]:
+    """Byte offsets of what follows a stored block: before it come its length and the complement of that."""
     stream = int.from_bytes(piece, "little")
     differs = (stream ^ (stream >> 16)).to_bytes(len(piece), "little")
     at = differs.find(b"\xff\xff")
     while 0 <= at < len(piece) - 4:
-        end = at + 4 + int.from_bytes(piece[at : at + 2], "little")
-        if end < size:
-            yield 8 * end
+        yield at + 4 + int.from_bytes(piece[at : at + 2], "little")
         at = differs.find(b"\xff\xff", at + 1)

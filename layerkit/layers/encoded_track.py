@@ -44,6 +44,7 @@ class EncodedTrack:
             return
         start = cost = 0
         self._restarts = [Restart(0, 0)]
+        self._parts = []  # an earlier try may have ended in the middle
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="encode") as pool:
             waiting: deque[tuple[bytes, Future[bytes]]] = deque()
             source = pieces(self._source(), self._piece)
