@@ -22,9 +22,9 @@ DEFAULT_REGISTRY = REPLICATED.hosts[0]
 
 KINDS = f"""\
 {DEFAULT_REGISTRY} takes one of these:
-  - your e-mail address, and a user token (recommended: it can be revoked by itself)
+  - your e-mail address, and a user token (recommended)
   - any user name, and the token of a service account (for CI) or of a team
-  - your e-mail address, and your password (not with single sign-on)"""
+  - your e-mail address, and your password"""
 
 
 @click.command(epilog="\b\n" + KINDS)
