@@ -1,84 +1,170 @@
-"""Images made of raw layer tars, in memory or as an OCI layout."""
+"""Images for tests of the whole way: layers of any compression, history, attestations, indexes of all shapes.
+
+`Layer` is a layer as it will be stored; `add_image`, `add_attestation` and `builders.add_index` put blobs into `Files`, which
+`builders.layout` and `builders.write_tar` make an archive of.
+"""
 
 import gzip
 import json
-from collections.abc import Callable, Mapping, Sequence
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from layerkit.image.blob import Blob, blob_of
-from layerkit.image.digest import Digest, encoded
+import zstandard
+
+from layerkit.image.digest import sha256
 from layerkit.image.image import Image
-from layerkit.image.manifest import Descriptor, new_manifest, to_json
-from layerkit.image.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_LAYER_GZIP, OCI_MANIFEST
+from layerkit.image.media_types import (
+    DOCKER_CONFIG,
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    IN_TOTO,
+    OCI_CONFIG,
+    OCI_MANIFEST,
+    Compression,
+    Family,
+    layer_type,
+)
 from layerkit.layers.decode import decoded
+from layerkit.sources import open_image
+from tests import tar_building as tar
+from tests.sources.builders import ATTESTED, Files, add_index, layout, put, write_tar
 
-NAME = "127.0.0.1/test/image:latest"
+LIMIT = 100_000
+"""Bytes: what these tests split at. Above the 65,536 that layerkit takes at least."""
 
-Compress = Callable[[bytes], bytes]
-
-
-def gzipped(data: bytes) -> bytes:
-    return gzip.compress(data, 1, mtime=0)
+FIRST, SECOND = "linux/amd64", "linux/arm64"
 
 
-def image_of(
-    *layers: bytes,
-    name: str = "image.tar",
-    compress: Compress | None = gzipped,
-    diff_ids: Sequence[str] | None = None,
+@dataclass(frozen=True)
+class Layer:
+    """`raw` is its tar. `media_type` empty: the right one. `stored`: the blob, if it isn't what `compression` makes of `raw`."""
+
+    raw: bytes
+    compression: Compression = Compression.GZIP
+    level: int = 6
+    media_type: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    stored: bytes = b""
+
+    @property
+    def blob(self) -> bytes:
+        if self.stored:
+            return self.stored
+        if self.compression is Compression.GZIP:
+            return gzip.compress(self.raw, self.level, mtime=0)
+        if self.compression is Compression.ZSTD:
+            return zstandard.compress(self.raw, 3)
+        return self.raw
+
+
+def small(text: str = "hello") -> Layer:
+    """Within every limit."""
+    return Layer(tar.layer(tar.directory("etc"), tar.file(f"etc/{text}", text.encode())))
+
+
+def large(files: int = 6, size: int = 50_000, *, seed: int = 0, folder: str = "data", **more: Any) -> Layer:
+    """Of `files` files that don't compress, `size` bytes each: several parts at LIMIT."""
+    chance = random.Random(seed)
+    runs = [tar.directory(folder, mode=0o750, mtime=1_600_000_000)]
+    runs += [tar.file(f"{folder}/file-{number}", chance.randbytes(size), uid=7) for number in range(files)]
+    return Layer(tar.layer(*runs), **more)
+
+
+def add_image(
+    files: Files,
+    layers: Sequence[Layer],
+    *,
+    platform: str = FIRST,
+    family: Family = Family.OCI,
+    history: Sequence[Mapping[str, Any]] | None = None,
     config: Mapping[str, Any] | None = None,
-    architecture: str = "amd64",
-) -> Image:
-    """One platform. `config` adds fields to the config document; `diff_ids` overrules the right ones."""
-    blobs: dict[Digest, Blob] = {}
-    descriptors = []
-    raw = [blob_of(layer).digest for layer in layers]
-    for layer in layers:
-        blob = blob_of(compress(layer) if compress else layer)
-        descriptors.append(_descriptor(blobs, blob, OCI_LAYER_GZIP if compress else OCI_LAYER))
-    fields = {
+    manifest: Mapping[str, Any] | None = None,
+    diff_ids: Sequence[str] | None = None,
+    **descriptor: Any,
+) -> dict[str, Any]:
+    """Adds an image; its manifest's descriptor, with the platform. `config` and `manifest` are further fields of those,
+    `diff_ids` replaces the true ones."""
+    system, architecture, *variant = platform.split("/")
+    fields: dict[str, Any] = {
         "architecture": architecture,
-        "os": "linux",
+        "os": system,
+        **({"variant": variant[0]} if variant else {}),
         "config": {"Env": ["PATH=/bin"], "Cmd": ["/bin/true"]},
-        "rootfs": {"type": "layers", "diff_ids": list(raw if diff_ids is None else diff_ids)},
+        "rootfs": {"type": "layers", "diff_ids": [sha256(layer.raw) for layer in layers] if diff_ids is None else diff_ids},
+        **({} if history is None else {"history": list(history)}),
         **(config or {}),
     }
-    document = _descriptor(blobs, blob_of(to_json(fields)), OCI_CONFIG)
-    manifest = new_manifest(OCI_MANIFEST, document, descriptors)
-    return Image(name, _descriptor(blobs, blob_of(manifest.raw), OCI_MANIFEST), blobs)
+    docker = family is Family.DOCKER
+    manifest_type = DOCKER_MANIFEST if docker else OCI_MANIFEST
+    document = {
+        "schemaVersion": 2,
+        "mediaType": manifest_type,
+        "config": put(files, json.dumps(fields).encode(), DOCKER_CONFIG if docker else OCI_CONFIG),
+        "layers": [
+            put(
+                files,
+                layer.blob,
+                layer.media_type or layer_type(family, layer.compression),
+                **({"annotations": dict(layer.annotations)} if layer.annotations else {}),
+            )
+            for layer in layers
+        ],
+        **(manifest or {}),
+    }
+    named = {"os": system, "architecture": architecture, **({"variant": variant[0]} if variant else {})}
+    return put(files, json.dumps(document).encode(), manifest_type, platform=named, **descriptor)
 
 
-def index_of(*images: Image, name: str = "image.tar") -> Image:
-    """Several platforms: images of different architectures in one index."""
-    blobs = {digest: blob for image in images for digest, blob in image.blobs.items()}
-    entries = []
-    for image in images:
-        platform = image.platforms()[0].config.platform
-        entries.append({**image.root.fields, "platform": {"os": platform.os, "architecture": platform.architecture}})
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
-    return Image(name, _descriptor(blobs, blob_of(to_json(index)), OCI_INDEX), blobs)
+def add_attestation(files: Files, subject: Mapping[str, Any], *, annotated: bool = True) -> dict[str, Any]:
+    """A provenance attestation about `subject`, as BuildKit writes it."""
+    statement = {"_type": "https://in-toto.io/Statement/v0.1", "subject": [{"digest": subject["digest"]}]}
+    layer = put(files, json.dumps(statement).encode(), IN_TOTO)
+    config = {"architecture": "unknown", "os": "unknown", "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}}
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": put(files, json.dumps(config).encode(), OCI_CONFIG),
+        "layers": [layer],
+    }
+    about = {**ATTESTED, "vnd.docker.reference.digest": subject["digest"]}
+    return put(
+        files,
+        json.dumps(document).encode(),
+        OCI_MANIFEST,
+        platform={"os": "unknown", "architecture": "unknown"},
+        **({"annotations": about} if annotated else {}),
+    )
 
 
-def write_layout(image: Image, folder: Path) -> Path:
-    """An OCI layout with the image under the name `NAME` and the tag `latest`."""
-    store = folder / "blobs" / "sha256"
-    store.mkdir(parents=True)
-    for digest, blob in image.blobs.items():
-        (store / encoded(digest)).write_bytes(b"".join(bytes(chunk) for chunk in blob.chunks()))
-    names = {"org.opencontainers.image.ref.name": "latest", "io.containerd.image.name": NAME}
-    root = image.root.changed(annotations=names)
-    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [dict(root.fields)]}))
-    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    return folder
+def attested_archive(path: Path, layers: Sequence[Layer], name: str = "1.0", **more: Any) -> Path:
+    """What `docker buildx build --output type=oci` writes: one platform and its attestation in an index."""
+    files: Files = {}
+    image = add_image(files, layers, **more)
+    index = add_index(files, [image, add_attestation(files, image)])
+    return write_tar(path, layout(files, {**index, "annotations": {"org.opencontainers.image.ref.name": name}}))
 
 
-def layers_of(image: Image) -> list[bytes]:
-    """The raw tars of a one-platform image."""
-    manifest = image.platforms()[0].manifest
-    return [b"".join(map(bytes, decoded(image.blob(layer).content, "layer"))) for layer in manifest.layers]
+def opened(path: Path, files: Files, *entries: Mapping[str, Any]) -> Image:
+    """The image in an OCI archive of these blobs."""
+    return open_image(str(write_tar(path / "image.tar", layout(files, *entries))))
 
 
-def _descriptor(blobs: dict[Digest, Blob], blob: Blob, media_type: str) -> Descriptor:
-    blobs[blob.digest] = blob
-    return Descriptor.of(media_type, blob.digest, blob.size)
+def manifest_list(files: Files, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Docker's index."""
+    fields = {"schemaVersion": 2, "mediaType": DOCKER_INDEX, "manifests": list(entries)}
+    return put(files, json.dumps(fields).encode(), DOCKER_INDEX)
+
+
+def raw_layers(image: Image, platform: int = 0) -> list[bytes]:
+    """The layers' tars, from the bottom up; each has the digest that it is said to have."""
+    found = image.platforms()[platform]
+    tars = []
+    for layer, diff_id in zip(found.manifest.layers, found.config.diff_ids, strict=True):
+        assert sha256(b"".join(map(bytes, image.blob(layer).chunks()))) == layer.digest
+        raw = b"".join(bytes(data) for data in decoded(image.blob(layer).content, layer.digest))
+        assert sha256(raw) == diff_id
+        tars.append(raw)
+    return tars
