@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -319,6 +320,21 @@ def test_skopeo_reads_it(tmp_path: Path, family: str, transport: str) -> None:
     copy = open_image(f"oci:{tmp_path}/copy:x")
     assert validate(copy) == []
     assert copy.platforms()[0].config.diff_ids == image.platforms()[0].config.diff_ids
+
+
+@pytest.mark.real
+@pytest.mark.skipif(shutil.which("podman") is None or os.geteuid() != 0, reason="podman is not installed, or not run as root")
+@pytest.mark.parametrize("spec", ["oci-archive:{}:me/app:1", "docker-archive:{}:me/app:1"])
+def test_podman_loads_it(image: Image, tmp_path: Path, spec: str) -> None:
+    open_destination(spec.format(target(tmp_path))).finish(image)
+    with tempfile.TemporaryDirectory(prefix="lk-") as run:  # podman takes at most 50 characters for it
+        store = [f"--root={tmp_path}/root", f"--runroot={run}", "--storage-driver=vfs"]
+        assert "me/app:1" in _run("podman", *store, "load", "--input", str(target(tmp_path)))
+        mounted = Path(_run("podman", *store, "image", "mount", "docker.io/me/app:1").strip())
+        try:
+            assert (mounted / "etc/motd").read_text() == "b" * 5000
+        finally:
+            _run("podman", *store, "image", "umount", "--all")
 
 
 @pytest.mark.real
