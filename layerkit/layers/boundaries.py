@@ -141,7 +141,7 @@ class Neighbourhood:
         at = self._proving(bit // 8)
         assert at is not None
         for size in (_TASTE, (8 * self.counts[at][0] - bit) // 8):
-            inflater = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_DEFLATE, zdict=history or None)
+            inflater = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_DEFLATE, zdict=history or bytes(WINDOW))
             try:
                 out = inflater.decompress(self._bits(bit, size))
             except _IsalError:

@@ -96,6 +96,7 @@ class _Parts:
         self._at = chunk.start
 
     def apply(self, actions: Actions, member: Member | None) -> None:
+        """What the planner said of a member; None: of the layer's end."""
         if member is not None:
             self._advance(member.start)
         for cut in actions.cuts:
@@ -116,14 +117,17 @@ class _Parts:
                 self._closed.append(self._before)
                 self._main = self._fork
                 self._before = self._fork = self._candidate = None
-        if member is not None and (actions.main is not None or actions.fork is not None):
+        if member is None:
+            self._main.insert(actions.main.insert if actions.main is not None else b"")
+            return
+        if actions.main is not None or actions.fork is not None:
             self._track.remember(member.start)
             self._track.remember(member.end)
-        if actions.main is not None and member is not None:
+        if actions.main is not None:
             _step(self._main, actions.main, member)
             for tail in actions.main.tails:
                 self._closed[tail.part].insert(tail.runs)
-        if actions.fork is not None and member is not None and self._fork is not None:
+        if actions.fork is not None and self._fork is not None:
             _step(self._fork, actions.fork, member)
             self._due.extend(tail for tail in actions.fork.tails if tail.part == self._planner.part)
 

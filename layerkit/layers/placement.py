@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from layerkit.errors import CannotFixError
+from layerkit.layers.timeless import timeless
 from layerkit.layers.tree import Located, Tree, show
 from layerkit.tar.framing import Member
 from layerkit.tar.header import Kind
@@ -24,14 +25,23 @@ V = TypeVar("V")
 class Again(Exception):  # noqa: N818 - not an error: it asks for another try
     """The layer has to be planned once more, knowing this: rare layouts of members can't be placed on line."""
 
-    def __init__(self, *, glue: tuple[int, int] | None = None, hoist: tuple[bytes, bytes] | None = None, shrink: int = 0) -> None:
-        super().__init__(glue, hoist, shrink)
+    def __init__(
+        self,
+        *,
+        glue: tuple[int, int] | None = None,
+        hoist: tuple[bytes, bytes] | None = None,
+        shrink: int = 0,
+        uncut: bool = False,
+    ) -> None:
+        super().__init__(glue, hoist, shrink, uncut)
         self.glue = glue
         """No cut at offsets (a, b]."""
         self.hoist = hoist
         """(path, runs): an opaque marker to be put at the head of the first part, with its ancestors."""
         self.shrink = shrink
         """Bytes by which a part came out too large."""
+        self.uncut = uncut
+        """The layer wasn't cut: it should stay as it is."""
 
 
 class Tail(NamedTuple):
@@ -135,7 +145,7 @@ class Placement:
         for path in ancestors:
             if not self._repeated.get((part, path)):
                 self._repeated[part, path] = True
-                runs.append(self.tree.entry(path))
+                runs.append(self.tree.repeat(path))
         return b"".join(runs)
 
     def place(self, member: Member, at: Located) -> Step | None:
@@ -205,7 +215,7 @@ class Placement:
             if opaque is not None and opaque > part:
                 ancestors = self.tree.entry_paths(path)
                 marker = self.tree.markers[path]
-                raise Again(hoist=(marker[0], b"".join(self.tree.entry(entry) for entry in ancestors) + marker[1]))
+                raise Again(hoist=(marker[0], b"".join(timeless(self.tree.entry(entry)) for entry in ancestors) + marker[1]))
 
     def _keep_together(self, member: Member, at: Located) -> None:
         """`x` and then `x/` in one layer: on an overlay the directory merges with what lower layers have there; above a part

@@ -74,13 +74,15 @@ class Constraints:
     """No cut at offsets (a, b]."""
     hoisted: tuple[tuple[bytes, bytes], ...] = ()
     """(path, runs): opaque markers that the first part begins with."""
+    uncut: bool = False
+    """The layer needn't be cut: nothing is prepared for that."""
 
     def learned(self, again: Again) -> "Constraints":
         glued = (*self.glued, again.glue) if again.glue else self.glued
         hoisted = (*self.hoisted, again.hoist) if again.hoist else self.hoisted
         # Somewhat more than it was too much, because the next plan's edges are elsewhere; at worst parts of half the size.
         limit = max(self.limit - again.shrink * 5 // 4, self.limit // 2) if again.shrink else self.limit
-        return replace(self, glued=glued, hoisted=hoisted, limit=limit)
+        return replace(self, glued=glued, hoisted=hoisted, limit=limit, uncut=self.uncut or again.uncut)
 
 
 class Stuck(NamedTuple):
@@ -146,6 +148,9 @@ class Planner:
         self._globals: list[bytes] = []
         self.head = b"".join(runs for _, runs in constraints.hoisted)
         """Runs that the first part begins with."""
+        self._leading = not constraints.uncut
+        """Have there been only directories so far?"""
+        self._led = False
         self._main = _Hypothesis(Placement(self._tree, hoisted), 0, FRAME + _deflated(self.head))
         self._candidate: _Candidate | None = None
 
@@ -161,6 +166,8 @@ class Planner:
         if member.kind is Kind.GLOBAL:
             self._cut(member, (), cost, actions)
             self._main.begun(member)
+            if self._candidate is not None:
+                self._candidate.fork.begun(member)
             self._globals.append(member.head)
             return actions or None
         located = self._tree.locate(member)
@@ -172,13 +179,24 @@ class Planner:
         if self._candidate is not None:
             actions.fork = self._place(self._candidate.fork, member, located)
         self._tree.record(member, located)
+        self._leading = self._leading and member.kind is Kind.DIRECTORY and self._candidate is None
+        if self._leading:
+            # The directories that a layer begins with are above most of it: the first part, too, has them without times.
+            self._led = True
+            before = actions.main.insert if actions.main is not None else b""
+            actions.main = Step(before + self._tree.repeat(located.path), keep=False)
         return actions or None
 
     def finish(self, cost: int) -> Actions:
-        """No more members; `cost` is the layer's. The last part may have to be cut once more."""
+        """No more members; `cost` is the layer's. The last part may have to be cut once more, and gets what the parts before it
+        have only in part. Raises Again when a layer that is prepared for being cut isn't."""
         actions = Actions()
         self._overflow((), cost, actions, may_cut=False)
         self._candidate = None
+        if self.part:
+            actions.main = Step(self._tree.last_words())
+        elif self._led:
+            raise Again(uncut=True)
         return actions
 
     def _place(self, hypothesis: _Hypothesis, member: Member, located: Located) -> Step | None:

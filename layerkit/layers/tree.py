@@ -8,6 +8,7 @@ ones with what they point to). Whiteouts: image-spec layer.md, "Whiteouts"; AUFS
 from typing import NamedTuple
 
 from layerkit.errors import CannotFixError
+from layerkit.layers.timeless import timeless
 from layerkit.tar.framing import Member, clean
 from layerkit.tar.header import BLOCK, Kind
 
@@ -41,6 +42,8 @@ class Tree:
         """Paths that occur twice and changed between directory and something else."""
         self.markers: dict[bytes, tuple[bytes, bytes]] = {}
         """Directory -> path and run of its opaque marker."""
+        self._repeated: dict[bytes, None] = {}
+        """Entries that some part has without their times, in the order in which they were needed."""
         self._directories: dict[bytes, bytes] = {}
         self._symlinks: dict[bytes, tuple[bytes, bytes]] = {}
         self._resolved: dict[bytes, tuple[bytes, tuple[bytes, ...]]] = {}
@@ -133,6 +136,15 @@ class Tree:
         if stored is None:
             stored = self._symlinks[path][1]
         return stored.ljust(-(-len(stored) // BLOCK) * BLOCK, b"\0")
+
+    def repeat(self, path: bytes) -> bytes:
+        """The entry without its times, for a part that needs it above its members; see `timeless`."""
+        self._repeated[path] = None
+        return timeless(self.entry(path))
+
+    def last_words(self) -> bytes:
+        """The runs that the last part ends with: every repeated entry as it is."""
+        return b"".join(self.entry(path) for path in self._repeated if path in self._directories or path in self._symlinks)
 
     def _parent(self, parent: bytes) -> tuple[bytes, tuple[bytes, ...]]:
         """The directory a spelled parent leads to, and the entries on the way."""

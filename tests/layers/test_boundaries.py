@@ -142,6 +142,18 @@ def test_many_cuts_are_trimmed_to_what_is_needed_and_stay_right(tmp_path: Path, 
         assert b"".join(track.raw(before, cut)) == data[before:cut]
 
 
+def test_the_first_block_is_a_boundary_too(tmp_path: Path) -> None:
+    data = _text(2_000_000, 4)
+    track = InflateTrack(_on_disk(gzip.compress(data, 6), tmp_path), "layer")
+    for chunk in track.chunks():
+        if chunk.start == 0:
+            track.remember(1000)
+    first, *others = track.restarts()
+    assert first.raw == 0
+    assert others
+    assert all(restart.raw >= 1000 + 32768 for restart in others)
+
+
 def test_more_than_can_be_kept_is_left_to_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inflate_track, "BUDGET", 1 << 20)
     data = _text(4_000_000, 2)
