@@ -116,13 +116,17 @@ class TerminalProgress:
     def begin(self, task: _Running) -> None:
         self._tasks += 1
         self._sum_total += task.total
-        if len(self._bars) < MAX_BARS:
-            self._bars[task] = self._bar(task.name, task.total, len(self._bars) + 1)
-        if self._total is None and self._tasks > 1:
+        if self._total is not None:
+            self._total.total = self._sum_total
+        elif self._tasks > 1:
+            for bar in self._bars.values():  # the only one, if any: it makes room on the first line
+                bar.clear()
+                bar.pos = -1
             self._total = self._bar("total", self._sum_total, 0)
             self._total.update(self._sum_done)
-        elif self._total is not None:
-            self._total.total = self._sum_total
+        if len(self._bars) < MAX_BARS:
+            taken = {-bar.pos for bar in self._bars.values()} | ({0} if self._total is not None else set())
+            self._bars[task] = self._bar(task.name, task.total, next(line for line in range(MAX_BARS + 1) if line not in taken))
 
     def moved(self, task: _Running, count: int) -> None:
         self._sum_done += count
@@ -147,13 +151,11 @@ class TerminalProgress:
             self._bars.clear()
             self._total = None
 
-    def _bar(self, name: str, total: int, position: int) -> _Bar:
-        taken = {-bar.pos for bar in self._bars.values()} if position else set()
-        place = position if position == 0 else next(number for number in range(1, MAX_BARS + 2) if number not in taken)
+    def _bar(self, name: str, total: int, line: int) -> _Bar:
         return _Bar(
             desc=one_line(name),
             total=total,
-            position=place,
+            position=line,
             file=self._stream,
             leave=False,
             bar_format=_BAR,

@@ -105,7 +105,7 @@ def _choose(items: Sequence[Item], name: str | None, where: str) -> Item:
     names = [item.names for item in items]
     if name is None:
         if len(set(items)) > 1:
-            raise ambiguous(where, names)
+            raise ambiguous(where, "docker-archive", names)
         return items[0]
     numbered = at_position(name, items, where)
     found = numbered or next((item for item in items if any(same_name(name, own) for own in item.names)), None)

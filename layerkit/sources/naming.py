@@ -28,9 +28,9 @@ def at_position(wanted: str, items: Sequence[T], where: str) -> T | None:
     return items[int(wanted[1:])]
 
 
-def ambiguous(where: str, names: Sequence[Sequence[str]]) -> UsageError:
+def ambiguous(where: str, transport: str, names: Sequence[Sequence[str]]) -> UsageError:
     """Several images, none chosen; `names` has the names of each."""
-    return UsageError(f"{where}: several images; add :NAME or :@N to choose one of {_listed(names)}")
+    return UsageError(f"{where}: several images; choose one with {transport}:{where}:NAME, where NAME is {_listed(names)}")
 
 
 def unknown(where: str, wanted: str, names: Sequence[Sequence[str]]) -> UsageError:

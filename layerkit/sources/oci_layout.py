@@ -60,7 +60,7 @@ def open_layout(folder: Folder, name: str | None, kind: str) -> Image:
     document = parse_document(read_document(content, where), where, OCI_INDEX)
     if not isinstance(document, Index):
         raise DamagedError.mismatch(where, expected="an index", found=f"a manifest ({document.media_type})")
-    root, more = _root(document, name, folder.name)
+    root, more = _root(document, name, folder.name, "oci-archive" if kind == "OCI archive" else "oci")
     image = Image(folder.name, root, LayoutBlobs(folder, more), _reference(root, name), kind)
     image.document(root)  # what can't be read at all is refused here, not in the middle of the work
     return image
@@ -72,7 +72,7 @@ def names_of(entry: Descriptor) -> list[str]:
     return list(dict.fromkeys(name for name in found if name))
 
 
-def _root(index: Index, name: str | None, where: str) -> tuple[Descriptor, Mapping[Digest, Blob]]:
+def _root(index: Index, name: str | None, where: str, transport: str) -> tuple[Descriptor, Mapping[Digest, Blob]]:
     entries = list({entry.digest: entry for entry in index.entries}.values())  # one image may be listed under each of its names
     names = [[name for entry in index.entries if entry.digest == one.digest for name in names_of(entry)] for one in entries]
     if not entries:
@@ -88,7 +88,7 @@ def _root(index: Index, name: str | None, where: str) -> tuple[Descriptor, Mappi
     if len({entry.digest for entry in chosen}) == 1:
         return chosen[0], {}
     if len({tuple(names_of(entry)) for entry in chosen}) > 1:
-        raise ambiguous(where, names)
+        raise ambiguous(where, transport, names)
     whole = index if len(chosen) == len(index.entries) else index.with_entries(chosen)
     blob = blob_of(whole.raw)
     more = {"annotations": dict(chosen[0].annotations)} if names_of(chosen[0]) else {}

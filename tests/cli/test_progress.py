@@ -82,6 +82,43 @@ def test_a_terminal_has_a_line_per_task_and_a_total(columns: int) -> None:
     assert any(line.startswith("total") and "3.00 GB" in line for line in lines)
 
 
+def screen(written: str) -> list[str]:
+    """What a terminal shows: lines that were drawn over are gone."""
+    lines, row, column = [""], 0, 0
+    for part in re.split(r"(\r|\n|\x1b\[A)", written):
+        if part == "\r":
+            column = 0
+        elif part == "\n":
+            row, column = row + 1, 0
+            lines += [""] * (row + 1 - len(lines))
+        elif part == "\x1b[A":
+            row -= 1
+        else:
+            line = lines[row].ljust(column)
+            lines[row] = line[:column] + part + line[column + len(part) :]
+            column += len(part)
+    return [line.rstrip() for line in lines]
+
+
+def test_what_a_terminal_shows_at_last() -> None:
+    stream = io.StringIO()
+    progress = TerminalProgress(stream, columns=80)
+    first = progress.task("first", 1000)
+    first.advance(500)
+    assert [line[:5] for line in screen(stream.getvalue()) if line] == ["first"]
+    assert screen(stream.getvalue())[0].startswith("first")
+    second = progress.task("second", 1000)
+    progress.note("news")
+    first.close()
+    third = progress.task("third", 1000)
+    shown = [line for line in screen(stream.getvalue()) if line]
+    assert [line.split()[0] for line in shown] == ["news", "total", "third", "second"]
+    second.close()
+    third.close()
+    progress.close()
+    assert [line for line in screen(stream.getvalue()) if line] == ["news"]
+
+
 def test_more_tasks_than_lines_still_count() -> None:
     stream = io.StringIO()
     progress = TerminalProgress(stream, columns=80)

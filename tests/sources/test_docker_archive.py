@@ -172,7 +172,9 @@ def test_several_images(tmp_path: Path) -> None:
     first, second = docker_archive(layer("a"), tags=["a:1", "b:1"]), docker_archive(layer("b"), names=["b/layer.tar"], tags=None)
     items = [*json.loads(first["manifest.json"]), *json.loads(second["manifest.json"])]
     files = {**first, **second, "manifest.json": json.dumps(items).encode()}
-    with pytest.raises(UsageError, match="several images; add :NAME or :@N to choose one of a:1 or b:1 or @0, @1"):
+    with pytest.raises(
+        UsageError, match=r"several images; choose one with docker-archive:.*:NAME, where NAME is a:1 or b:1 or @0, @1"
+    ):
         opened(tmp_path, files)
     assert opened(tmp_path, files, "docker-archive:{}:b:1").reference == "b:1"
     assert opened(tmp_path, files, "docker-archive:{}:docker.io/library/a:1").reference == "a:1"
