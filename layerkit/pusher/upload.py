@@ -31,8 +31,14 @@ from layerkit.registry.transport import Body
 _POLLS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between looking for a blob whose commit got no answer; the last is repeated."""
 
+_PATIENCE = 15.0
+"""Seconds for which a blob is looked for at least."""
+
 _COMMIT_RATE = 5_000_000
-"""Bytes a second at which a slow registry copies a blob into its place: bounds the wait for small ones."""
+"""Bytes a second at which a slow registry copies a blob into its place: how much longer large ones are looked for."""
+
+_CUT_OFF = 20.0
+"""Seconds after which a connection that breaks was cut off by somebody who waited too long."""
 
 _COMMIT_TRIES = 2
 """Commits that may time out, each with its wait, before the blob counts as too large for the edge."""
@@ -242,12 +248,14 @@ class _Upload:
         if body is not None:
             headers = {"Content-Type": "application/octet-stream", **(headers or {})}
         self._body_ended = body is None
+        began = self._client.options.clock.monotonic()
         try:
             answer = self._client.attempt(method, where, scope=self._target.scope, headers=headers, body=body)
             self._committing = self._committing or (commit and self._body_ended)
             return answer
         except BrokenConnectionError as error:
-            slow = error.timed_out and error.connected and (body is not None or commit)
+            lasted = self._client.options.clock.monotonic() - began
+            slow = error.connected and (error.timed_out or lasted >= _CUT_OFF) and (body is not None or commit)
             # An edge that cuts a large body off may lose its 413 on the way: the second time counts as one.
             if body is not None and (slow or self._budget.failures):
                 self._target.chunk.shrink(body.size)
@@ -297,11 +305,11 @@ class _Upload:
         self._doubtful = True
         if setback.maybe_committed:
             self._target.progress.note(f"{self._doing}: {setback}; looking whether it arrived all the same")
-            if self._appears():
+            if self._appears(setback.slow):
                 return Outcome.SENT
-            self._commit_timeouts += 1
+            self._commit_timeouts += setback.slow
         spent = self._budget.next_wait(setback.retry_after)
-        if (setback.slow and spent is None) or self._commit_timeouts >= _COMMIT_TRIES:
+        if setback.slow and (spent is None or self._commit_timeouts >= _COMMIT_TRIES):
             raise BlobTooSlowError(
                 f"{self._doing}: the registry gave up on it every time, lastly with: {setback}; smaller layers get through "
                 "(a smaller --max-layer-size)",
@@ -314,9 +322,9 @@ class _Upload:
         self._client.sleep(spent)
         return None
 
-    def _appears(self) -> bool:
-        """Does the blob turn up within the time a registry takes for it?"""
-        patience = min(self._target.commit_seconds, 15.0 + self._blob.size / _COMMIT_RATE)
+    def _appears(self, slow: bool) -> bool:
+        """Does the blob turn up within the time a registry takes for it? `slow`: the edge had waited for long already."""
+        patience = min(self._target.commit_seconds, _PATIENCE + (self._blob.size / _COMMIT_RATE if slow else 0.0))
         waited = 0.0
         for number in range(1000):
             pause = min(_POLLS[min(number, len(_POLLS) - 1)], patience - waited)

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,15 +59,17 @@ def layers_of(image: Image) -> list[Blob]:
 class Waits(list[float]):
     """A clock whose waits take a hundredth of their time unless told otherwise, and are written down."""
 
-    def __init__(self, speed: float = 100) -> None:
+    def __init__(self, speed: float = 100, ages: float = 1) -> None:
         self.speed = speed
+        self.ages = ages
+        """How much faster than real time the clock runs that measures how long things take."""
 
     def clock(self) -> Clock:
         def wait(interrupted: threading.Event, seconds: float) -> None:
             self.append(seconds)
             interrupted.wait(min(seconds / self.speed, 2.0))
 
-        return Clock(wait=wait)
+        return Clock(wait=wait, monotonic=lambda: time.monotonic() * self.ages)
 
 
 def client_of(

@@ -76,7 +76,7 @@ def destination_at(
     name: str,
     credentials: CredentialSource = ANONYMOUS,
     waits: Waits | None = None,
-    read: float = 1.0,
+    read: float = 2.0,
     attempts: int = 8,
 ) -> RegistryDestination:
     client = client_of(edge.address, credentials, plain_http=True, read=read, waits=waits, attempts=attempts)
@@ -407,16 +407,23 @@ def test_a_registry_that_is_down_is_no_reason_to_split(registry: Served, image: 
         assert not isinstance(caught.value, BlobTooSlowError)
 
 
-def test_commits_that_are_cut_off_every_time(registry: Served, image: Image, name: str) -> None:
-    """A balancer that resets what takes long: the same cure as for a 524."""
+@pytest.mark.parametrize("after", [0.0, 0.3], ids=["at once", "after half a minute"])
+def test_commits_that_are_cut_off_every_time(registry: Served, image: Image, name: str, after: float) -> None:
+    """A balancer that resets what takes long needs the same cure as a 524; one that resets everything has none."""
     large = layers_of(image)[0].digest
-    cut = Fault(lambda asked: asked.is_commit and large in asked.path, resets(None), times=99)
+
+    def cuts(line: Line) -> None:
+        time.sleep(after)
+        line.reset()
+
+    cut = Fault(lambda asked: asked.is_commit and large in asked.path, cuts, times=99)
     with Edge(registry.address, cut).serving() as edge:
-        destination = destination_at(edge, name)
-        with pytest.raises(BlobTooSlowError):
+        destination = destination_at(edge, name, waits=Waits(ages=100 if after else 1), attempts=4)
+        with pytest.raises(UnreachableError) as caught:
             destination.finish(image)
         destination.abandon()
-        assert cut.struck == 2
+    assert isinstance(caught.value, BlobTooSlowError) == (after > 0)
+    assert cut.struck == (2 if after else 4)
     has_no_tag(registry, name)
 
 
