@@ -57,7 +57,7 @@ def command(
     profile = profile_named(profile_name)
     limit = max_layer_size or profile.max_layer_size
     source = opened(image, connection, progress, platforms)
-    findings = check(source, profile, limit)
+    findings = check(source, profile, limit, platforms)
     if deep:
         advice = "the image is damaged: build or save it again"
         findings += [Finding("LK020", "content", message, advice) for message in validate(source)]

@@ -2,18 +2,21 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from itertools import zip_longest
+from pathlib import Path
 
 import click
 from rich.console import Console, Group, RenderableType
 
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
+from layerkit.destinations.whole_file import WholeFile
 from layerkit.profiles import GENERIC
 from layerkit.progress import Progress
-from layerkit.report.contents import contents_of
+from layerkit.report.contents import Contents, contents_of
 from layerkit.report.documents import contents_document, image_document
-from layerkit.report.summary import summarise
+from layerkit.report.summary import ImageSummary, chosen, summarise
 from layerkit.report.tables import contents_table, image_table
 
 DEFAULT_FILES = 10
@@ -49,6 +52,9 @@ class OptionalNumber(click.Command):
     default=str(GENERIC.max_layer_size),
     help="Mark layers above this.  [default: 1GB]",
 )
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page with charts (extra: report)."
+)
 @platform_option
 @json_option
 @connection_options
@@ -57,6 +63,7 @@ def command(
     image: str,
     count: int | None,
     max_layer_size: int,
+    html: Path | None,
     platforms: tuple[str, ...],
     as_json: bool,
     connection: Connection,
@@ -67,8 +74,12 @@ def command(
     Sizes are those of the blobs as they are pushed. Nothing is unpacked, and without --files no layer is read.
     """
     source = opened(image, connection, progress, platforms)
-    summary = summarise(source, max_layer_size)
-    contents = [contents_of(source, platform, count, progress) for platform in source.platforms()] if count else []
+    summary = summarise(source, max_layer_size, platforms)
+    contents = [contents_of(source, one, count, progress) for one in chosen(source, platforms)] if count else []
+    if html is not None:
+        write_html(html, summary, contents)
+        progress.note(f"{html}: written")
+        return
     if as_json:
         document = image_document(summary)
         if count:
@@ -76,6 +87,19 @@ def command(
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
     show(Group(image_table(summary), *map(contents_table, contents)))
+
+
+def write_html(path: Path, summary: ImageSummary, contents: Sequence[Contents]) -> None:
+    """The page appears whole or not at all. Raises UsageError without the extra `report`."""
+    from layerkit.report.html import image_page  # jinja2 and plotly, which nothing else needs
+
+    page = image_page(summary, contents).encode()
+    file = WholeFile(path)
+    try:
+        file.write(page)
+        file.commit()
+    finally:
+        file.abandon()
 
 
 def show(what: RenderableType) -> None:

@@ -31,6 +31,11 @@ DOMINATED = 0.9
 """A directory that owes so much of its size to one directory in it isn't listed: that one is."""
 
 
+TREE_DEPTH = 4
+TREE_SHARE = 0.003
+"""Of the whole: what a map of the directories can still show."""
+
+
 @dataclass(frozen=True)
 class FileFound:
     path: str
@@ -73,6 +78,8 @@ class Contents:
     files: int
     largest: tuple[FileFound, ...]
     directories: tuple[DirectoryFound, ...]
+    tree: tuple[DirectoryFound, ...]
+    """The upper directories of any weight, each with all that is above it."""
     types: tuple[TypeFound, ...]
     wasted_size: int
     wasted: tuple[Wasted, ...]
@@ -217,7 +224,7 @@ def scan(blob: Blob, where: str, task: Task) -> Iterator[Entry]:
 
 
 def summarise_merged(merged: Merged, platform: str, count: int) -> Contents:
-    inodes, directories = _measured(merged.root, count)
+    inodes, directories, tree = _measured(merged.root, count)
     files = sorted((inode for inode in inodes if inode.size), key=lambda inode: (-inode.size, inode.path))
     types: Counter[str] = Counter()
     numbers: Counter[str] = Counter()
@@ -230,6 +237,7 @@ def summarise_merged(merged: Merged, platform: str, count: int) -> Contents:
         files=len(inodes),
         largest=tuple(FileFound(_text(inode.path), inode.size, inode.layer) for inode in files[:count]),
         directories=directories,
+        tree=tree,
         types=tuple(TypeFound(name, size, numbers[name]) for name, size in types.most_common(count)),
         wasted_size=sum(found.size for found in merged.wasted),
         wasted=tuple(sorted(merged.wasted, key=lambda found: (-found.size, found.path))[:count]),
@@ -243,6 +251,7 @@ class _Measure:
         self.folder = folder
         self.name = name
         self.parent = parent
+        self.depth: int = parent.depth + 1 if parent is not None else 0
         self.size = self.files = self.largest = 0
 
     @property
@@ -255,9 +264,9 @@ class _Measure:
         return b"/".join(reversed(parts))
 
 
-def _measured(root: Folder, count: int) -> tuple[list[Inode], tuple[DirectoryFound, ...]]:
-    """All regular files, each once, and the `count` largest directories that aren't explained by one directory in them. A file
-    with several paths counts where it is met first."""
+def _measured(root: Folder, count: int) -> tuple[list[Inode], tuple[DirectoryFound, ...], tuple[DirectoryFound, ...]]:
+    """All regular files, each once; the `count` largest directories that aren't explained by one directory in them; and the
+    upper directories. A file with several paths counts where it is met first."""
     seen: dict[Inode, None] = {}
     order = [_Measure(root, b"", None)]
     for measure in order:  # grows while it is gone through: parents come before what is in them
@@ -275,7 +284,12 @@ def _measured(root: Folder, count: int) -> tuple[list[Inode], tuple[DirectoryFou
             measure.parent.largest = max(measure.parent.largest, measure.size)
     telling = [one for one in order if one.parent is not None and one.size and one.largest < DOMINATED * one.size]
     telling.sort(key=lambda one: -one.size)
-    return list(seen), tuple(DirectoryFound(_text(one.path), one.size, one.files) for one in telling[:count])
+    upper = [one for one in order if one.depth <= TREE_DEPTH and one.size >= TREE_SHARE * order[0].size and one.size]
+    return list(seen), _found(telling[:count]), _found(upper)
+
+
+def _found(measures: Iterable[_Measure]) -> tuple[DirectoryFound, ...]:
+    return tuple(DirectoryFound(_text(one.path), one.size, one.files) for one in measures)
 
 
 def _filled(item: tuple[int, Entry], chunk: Buffer, at: int) -> bool:

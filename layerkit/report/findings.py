@@ -4,7 +4,7 @@ In: an `Image` and a profile. Out: one `Finding` for each thing that stands in t
 The codes are explained in docs/checks.md, and never change their meaning.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from layerkit.image.attestation import describes_attestation, is_attestation
@@ -21,7 +21,7 @@ from layerkit.image.media_types import (
 )
 from layerkit.profiles import Profile
 from layerkit.report.sizes import format_size
-from layerkit.report.summary import LayerSummary, PlatformSummary, summarise
+from layerkit.report.summary import LayerSummary, PlatformSummary, chosen, summarise
 from layerkit.report.text import plural
 
 MAX_LAYERS = 125
@@ -60,13 +60,14 @@ class Finding:
         return f"{self.code} {self.where}: {self.message}; {self.advice}"
 
 
-def check(image: Image, profile: Profile, limit: int) -> list[Finding]:
-    """`limit`: bytes of the largest layer. Raises ImageError for documents that can't be read."""
-    return list(_findings(image, profile, limit))
+def check(image: Image, profile: Profile, limit: int, wanted: Sequence[str] = ()) -> list[Finding]:
+    """`limit`: bytes of the largest layer; `wanted`: platforms, all when empty. Raises ImageError for documents that can't be
+    read, UsageError when none of `wanted` is there."""
+    return list(_findings(image, profile, limit, wanted))
 
 
-def _findings(image: Image, profile: Profile, limit: int) -> Iterator[Finding]:
-    summary = summarise(image, limit)
+def _findings(image: Image, profile: Profile, limit: int, wanted: Sequence[str]) -> Iterator[Finding]:
+    summary = summarise(image, limit, wanted)
     if summary.attestations and not profile.attestations:
         digests = ", ".join(short(attestation.digest) for attestation in summary.attestations)
         yield Finding(
@@ -77,14 +78,14 @@ def _findings(image: Image, profile: Profile, limit: int) -> Iterator[Finding]:
         )
     if not summary.platforms:
         yield Finding("LK015", image.name, "expected an image for at least one platform, found none", "save it with its layers")
-    if image.root.media_type in INDEXES and profile.collapse_index and len(summary.platforms) == 1 and not summary.absent:
+    if image.root.media_type in INDEXES and profile.collapse_index and len(image.platforms()) == 1 and not summary.absent:
         yield Finding(
             "LK003",
             "index",
             f"it holds {summary.platforms[0].platform} alone",
             "layerkit fix-and-push pushes its manifest instead",
         )
-    if summary.absent:
+    if summary.absent and not wanted:
         listed = ", ".join(summary.absent)
         yield Finding("LK014", "index", f"lists what is not in the file: {listed}", "layerkit fix-and-push leaves them out")
     families = set(_families(image))
@@ -96,7 +97,7 @@ def _findings(image: Image, profile: Profile, limit: int) -> Iterator[Finding]:
             f"expected {profile.family.value} media types, found {found}",
             "layerkit fix-and-push converts them",
         )
-    for found_platform, summarised in zip(image.platforms(), summary.platforms, strict=True):
+    for found_platform, summarised in zip(chosen(image, wanted), summary.platforms, strict=True):
         yield from _platform_findings(image, found_platform, summarised, profile, limit)
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from layerkit.errors import UsageError
 from layerkit.image.attestation import SUBJECT_DIGEST
 from layerkit.image.blob import Bytes, FileRange
 from layerkit.image.digest import Digest
@@ -94,11 +95,12 @@ class ImageSummary:
         return sum({layer.digest: layer.size for platform in self.platforms for layer in platform.layers}.values())
 
 
-def summarise(image: Image, limit: int) -> ImageSummary:
-    """`limit` in bytes. Raises ImageError for documents that are missing or damaged."""
+def summarise(image: Image, limit: int, wanted: Sequence[str] = ()) -> ImageSummary:
+    """`limit` in bytes; `wanted`: platforms, all when empty. Raises ImageError for documents that are missing or damaged,
+    UsageError when none of `wanted` is there."""
     attested = {descriptor.digest for descriptor in image.attestations()}
-    platforms = image.platforms()
-    running = {platform.descriptor.digest for platform in platforms}
+    platforms = chosen(image, wanted)
+    running = {platform.descriptor.digest for platform in image.platforms()}
     artifacts = [
         descriptor.digest
         for descriptor, document in image.walk()
@@ -116,6 +118,16 @@ def summarise(image: Image, limit: int) -> ImageSummary:
         absent=tuple(_absent(descriptor) for descriptor in image.absent() if descriptor.digest not in attested),
         artifacts=tuple(artifacts),
     )
+
+
+def chosen(image: Image, wanted: Sequence[str]) -> list[PlatformImage]:
+    """The platforms named, all when none is. Raises UsageError when there is no such."""
+    platforms = image.platforms()
+    found = [one for one in platforms if not wanted or any(one.platform.matches(name) for name in wanted)]
+    if wanted and not found:
+        there = ", ".join(str(one.platform) for one in platforms) or "none"
+        raise UsageError(f"{image.name}: no platform {' or '.join(wanted)}; there is {there}")
+    return found
 
 
 def dockerfile_line(created_by: str) -> str:

@@ -122,6 +122,20 @@ def test_a_missing_layer_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "tar+gzip, missing" in shown(capsys, path)
 
 
+def test_one_platform_of_several(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files: Files = {}
+    entries = [
+        add_manifest(files, name, architecture=name, platform={"os": "linux", "architecture": name})
+        for name in ("amd64", "arm64")
+    ]
+    path = str(write_tar(tmp_path / "image.tar", layout(files, add_index(files, entries))))
+    assert len(json.loads(shown(capsys, path, "--json"))["platforms"]) == 2
+    (platform,) = json.loads(shown(capsys, path, "--json", "--platform", "linux/arm64"))["platforms"]
+    assert platform["platform"] == "linux/arm64"
+    assert run(["inspect", path, "--platform", "linux/riscv64"]) == 2
+    assert "no platform linux/riscv64; there is linux/amd64, linux/arm64" in capsys.readouterr().err
+
+
 def test_standard_input(attested: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path(attested).read_bytes())))
     assert "standard input" in shown(capsys, "-")
