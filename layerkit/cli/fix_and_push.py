@@ -3,7 +3,6 @@
 import json
 import sys
 from dataclasses import replace
-from typing import Any
 
 import click
 
@@ -23,7 +22,10 @@ from layerkit.cli.push import open_push, tell_interrupted, tell_traffic
 from layerkit.cli.registries import connector, reuse
 from layerkit.deliver import deliver
 from layerkit.errors import UsageError
+from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image
+from layerkit.image.manifest import Descriptor
+from layerkit.image.media_types import is_image_config
 from layerkit.image.reference import Reference, app_reference, check_slug, parse_reference
 from layerkit.profiles import PROFILES, REPLICATED, profile_for
 from layerkit.progress import Progress
@@ -132,24 +134,29 @@ def _dry_run(
 ) -> None:
     """The plan: every blob of the result, and whether it is there."""
     fixed = fix_image(source, options, progress=progress)
-    rows: list[dict[str, Any]] = []
+    blobs: dict[Digest, Descriptor] = {}
     for found in fixed.image.platforms():
-        for layer in (found.manifest.config, *found.manifest.layers):
-            if any(row["digest"] == layer.digest for row in rows):
-                continue
-            there = client.has_blob(target.repository, layer.digest)
-            rows.append({"digest": layer.digest, "size": layer.size, "media_type": layer.media_type, "there": there})
+        blobs.update((descriptor.digest, descriptor) for descriptor in (found.manifest.config, *found.manifest.layers))
+    there = {digest: client.has_blob(target.repository, digest) for digest in blobs}
     if as_json:
+        rows = [
+            {"digest": digest, "size": blob.size, "media_type": blob.media_type, "there": there[digest]}
+            for digest, blob in blobs.items()
+        ]
         plan = {"reference": target.at(fixed.image.root.digest), "blobs": rows, **fixing.as_json(fixed)}
         click.echo(json.dumps(plan, indent=2))
         return
-    click.echo(f"would push {target.at(fixed.image.root.digest)}")
-    for descriptor in fixed.attestations:
-        click.echo(f"  take out   attestation {descriptor.digest}")
-    for change in fixed.changes:
-        click.echo(f"  rewrite    {change.source.digest} ({format_size(change.source.size)}) as {len(change.parts)}:")
-    words = {True: "there", False: "send", None: "send?"}
-    for row in rows:
-        click.echo(f"  {words[row['there']]:<9}  {row['digest']} {format_size(row['size']):>8}")
-    to_send = sum(row["size"] for row in rows if not row["there"])
-    click.echo(f"{format_size(to_send)} of {format_size(sum(row['size'] for row in rows))} would be sent")
+    click.echo(f"would push {target}\n@{fixed.image.root.digest}")
+    names = {
+        part.blob.digest: f"part {number} of {len(change.parts)} of layer {short(change.source.digest)}"
+        for change in fixed.changes
+        for number, part in enumerate(change.parts, 1)
+    }
+    for attestation in fixed.attestations:
+        click.echo(f"  take out  {short(attestation.digest)}  {format_size(attestation.size):>8}  attestation")
+    words = {True: "is there", False: "send", None: "send?"}
+    for digest, blob in blobs.items():
+        name = names.get(digest) or ("config" if is_image_config(blob.media_type) else "layer")
+        click.echo(f"  {words[there[digest]]:<8}  {short(digest)}  {format_size(blob.size):>8}  {name}")
+    to_send = sum(blob.size for digest, blob in blobs.items() if not there[digest])
+    click.echo(f"{format_size(to_send)} of {format_size(sum(blob.size for blob in blobs.values()))} would be sent")

@@ -125,7 +125,6 @@ def _split(
                 watch.check(where)
                 return _assemble(outcome, track, where, options, spool)
             except SeveralMembers:
-                watch.check(where)
                 track.close()
                 track, margin = _open(source, where, options, spool, gzip=GzipWay.ENCODE)
                 constraints = replace(constraints, limit=options.limit - margin)

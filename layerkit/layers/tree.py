@@ -49,6 +49,12 @@ class Tree:
         self._resolved: dict[bytes, tuple[bytes, tuple[bytes, ...]]] = {}
         self._prefixes: set[bytes] = set()
         self._files: set[bytes] = set()
+        self._linked: set[bytes] = set()
+        """Symlinks that have hard links, and those."""
+        self._followed: set[bytes] = set()
+        """Symlinks that are parents of something."""
+        self._above: set[bytes] = set()
+        """Directories that hold something, with or without an entry of their own."""
         self._dangling: dict[bytes, bytes] = {}
 
     def locate(self, member: Member) -> Located:
@@ -82,6 +88,10 @@ class Tree:
     def record(self, member: Member, located: Located) -> None:
         """`member` is part of the tree from now on."""
         path = located.path
+        parent = path.rpartition(b"/")[0]
+        while parent not in self._above:
+            self._above.add(parent)
+            parent = parent.rpartition(b"/")[0]
         if member.kind is Kind.DIRECTORY:
             if path in self._files or path in self._symlinks:
                 self.changed.add(path)
@@ -97,6 +107,12 @@ class Tree:
         if self._directories.pop(path, None) is not None:
             self.changed.add(path)
             self._forget(path)
+        if path in self._above:
+            self._replace(path)
+        if located.target in self._symlinks or located.target in self._linked:
+            assert located.target is not None
+            self._linked.update((located.target, path))
+            self._refuse_linked(located.target)
         if member.kind is Kind.SYMLINK:
             self._files.discard(path)
             self._forget(path)
@@ -143,8 +159,14 @@ class Tree:
         return timeless(self.entry(path))
 
     def last_words(self) -> bytes:
-        """The runs that the last part ends with: every repeated entry as it is."""
-        return b"".join(self.entry(path) for path in self._repeated if path in self._directories or path in self._symlinks)
+        """The runs that the last part ends with: every repeated entry as it is, below the entries of its parents."""
+        paths: dict[bytes, None] = {}
+        for path in self._repeated:
+            if path in self._directories or path in self._symlinks:
+                above = (path[:at] for at in range(len(path)) if at == 0 or path[at : at + 1] == b"/")
+                paths.update(dict.fromkeys(parent for parent in above if parent in self._directories))
+                paths[path] = None
+        return b"".join(map(self.entry, paths))
 
     def _parent(self, parent: bytes) -> tuple[bytes, tuple[bytes, ...]]:
         """The directory a spelled parent leads to, and the entries on the way."""
@@ -166,6 +188,9 @@ class Tree:
             path = here + b"/" + name if here else name
             self._prefixes.add(path)
             symlink = self._symlinks.get(path)
+            if symlink is not None or path in self._linked:
+                self._followed.add(path)
+                self._refuse_linked(path)
             if symlink is not None and hops < _MAX_HOPS:
                 hops += 1
                 needed[path] = None
@@ -179,6 +204,27 @@ class Tree:
         found = (here, tuple(needed))
         self._resolved[parent] = found
         return found
+
+    def _replace(self, path: bytes) -> None:
+        """A directory became something else: what it held is gone, for every applier."""
+        self.changed.add(path)
+        below = path + b"/"
+        for table in (self._directories, self._symlinks, self._repeated):
+            for gone in [entry for entry in table if entry.startswith(below)]:
+                del table[gone]
+        for paths in (self._files, self._above):
+            paths.difference_update([entry for entry in paths if entry.startswith(below)])
+        self._above.discard(path)
+        self._resolved.clear()
+        self._prefixes.clear()
+
+    def _refuse_linked(self, path: bytes) -> None:
+        """A symlink is repeated in parts that need it as a parent, which would part it from its hard links."""
+        if path in self._linked and path in self._followed:
+            raise CannotFixError(
+                f"{self.where}: {show(path)} is a symlink that has a hard link and is the parent of other members; the layer "
+                "can't be split safely. Build it without that hard link"
+            )
 
     def _forget(self, path: bytes) -> None:
         """An entry at `path` is new or changed: resolutions that passed it are void. In a depth-first tar none did."""
