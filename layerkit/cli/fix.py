@@ -6,6 +6,7 @@ import sys
 import click
 
 from layerkit.cli import fixing
+from layerkit.cli.images import opened
 from layerkit.cli.options import (
     Connection,
     Splitting,
@@ -15,12 +16,10 @@ from layerkit.cli.options import (
     splitting_options,
     verbosity,
 )
-from layerkit.cli.registries import connector
 from layerkit.deliver import deliver
 from layerkit.destinations import open_destination
 from layerkit.profiles import PROFILES, profile_named
 from layerkit.progress import Progress
-from layerkit.sources import open_image
 
 
 @click.command()
@@ -54,14 +53,7 @@ def command(
     output. It appears whole or not at all. Prints the new image's digest.
     """
     options = fixing.fix_options(splitting, profile_named(profile), jobs)
-    source = open_image(
-        image,
-        progress=progress,
-        stdin=sys.stdin.buffer,
-        connect=connector(connection, progress),
-        platforms=splitting.platforms,
-    )
-    fixing.warn_of(source, progress)
+    source = opened(image, connection, progress, splitting.platforms)
     destination = open_destination(output, stdout=sys.stdout.buffer, progress=progress)
     done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
     fixing.tell(done.fixed, splitting, source, progress)

@@ -1,12 +1,12 @@
 """`layerkit fix-and-push IMAGE [REFERENCE]`: the image in the registry, however it was."""
 
 import json
-import sys
 from dataclasses import replace
 
 import click
 
 from layerkit.cli import fixing
+from layerkit.cli.images import opened
 from layerkit.cli.options import (
     Connection,
     Splitting,
@@ -32,7 +32,6 @@ from layerkit.progress import Progress
 from layerkit.registry.client import RegistryClient
 from layerkit.report.sizes import format_size
 from layerkit.rewrite import FixOptions, fix_image
-from layerkit.sources import open_image
 
 
 @click.command()
@@ -70,8 +69,7 @@ def command(
     """
     target = _given(reference, app)
     connect = connector(connection, progress)
-    source = open_image(image, progress=progress, stdin=sys.stdin.buffer, connect=connect, platforms=splitting.platforms)
-    fixing.warn_of(source, progress)
+    source = opened(image, connection, progress, splitting.platforms, connect)
     target = target or _own(source, app)
     options = fixing.fix_options(splitting, profile_for(target.host), None)
     client = connect(target.registry)
@@ -80,13 +78,13 @@ def command(
         return
     client.contact()
     options, repositories = _with_known(options, client, target, upload)
-    destination = open_push(target, connection, upload, jobs, progress, repositories)
+    destination = open_push(target, connect, upload, jobs, progress, repositories)
     try:
         destination.check()
         done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
     except BaseException as error:
         destination.abandon()
-        tell_interrupted(error, progress)
+        tell_interrupted(error, destination, progress)
         raise
     fixing.tell(done.fixed, splitting, source, progress)
     tell_traffic(destination, progress)

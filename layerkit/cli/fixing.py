@@ -30,11 +30,6 @@ def fix_options(splitting: Splitting, profile: Profile, jobs: int | None) -> Fix
     )
 
 
-def warn_of(image: Image, progress: Progress) -> None:
-    for warning in image.warnings:
-        progress.warn(warning)
-
-
 def tell(fixed: Fixed, splitting: Splitting, before: Image, progress: Progress) -> None:
     """A line for each thing that was changed; attestations are saved if that was asked for."""
     if fixed.attestations:

@@ -1,19 +1,17 @@
 """`layerkit push IMAGE REFERENCE`: uploads an image as it is."""
 
 import json
-import sys
 
 import click
 
-from layerkit.cli import fixing
+from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, Upload, connection_options, jobs_option, json_option, upload_options, verbosity
-from layerkit.cli.registries import connector
+from layerkit.cli.registries import Connect, connector
 from layerkit.image.reference import Reference, parse_reference
 from layerkit.profiles import profile_for
 from layerkit.progress import Progress
 from layerkit.pusher.push import RegistryDestination
 from layerkit.report.sizes import format_size
-from layerkit.sources import open_image
 
 
 @click.command()
@@ -40,15 +38,14 @@ def command(
     """
     target = parse_reference(reference)
     connect = connector(connection, progress)
-    source = open_image(image, progress=progress, stdin=sys.stdin.buffer, connect=connect)
-    fixing.warn_of(source, progress)
-    destination = open_push(target, connection, upload, jobs, progress)
+    source = opened(image, connection, progress, connect=connect)
+    destination = open_push(target, connect, upload, jobs, progress)
     try:
         destination.check()
         digest = destination.finish(source)
     except BaseException as error:
         destination.abandon()
-        tell_interrupted(error, progress)
+        tell_interrupted(error, destination, progress)
         raise
     tell_traffic(destination, progress)
     click.echo(json.dumps({"reference": target.at(digest), "digest": digest}, indent=2) if as_json else target.at(digest))
@@ -56,7 +53,7 @@ def command(
 
 def open_push(
     target: Reference,
-    connection: Connection,
+    connect: Connect,
     upload: Upload,
     jobs: int | None,
     progress: Progress,
@@ -64,7 +61,7 @@ def open_push(
 ) -> RegistryDestination:
     """The registry as a destination, with the limits of its profile."""
     return RegistryDestination(
-        connector(connection, progress)(target.registry),
+        connect(target.registry),
         target,
         profile=profile_for(target.host),
         jobs=jobs,
@@ -80,6 +77,8 @@ def tell_traffic(destination: RegistryDestination, progress: Progress) -> None:
     progress.note(f"sent {stats.blobs_sent} blobs, {format_size(stats.bytes_sent)}; {there} were there already")
 
 
-def tell_interrupted(error: BaseException, progress: Progress) -> None:
-    if isinstance(error, KeyboardInterrupt | SystemExit):
-        progress.warn("no tag was written. Run the same command again to go on: what has arrived is not sent again")
+def tell_interrupted(error: BaseException, destination: RegistryDestination, progress: Progress) -> None:
+    if not isinstance(error, KeyboardInterrupt | SystemExit):
+        return
+    written = "the tag was written, but not read back" if destination.tag_written else "no tag was written"
+    progress.warn(f"{written}. Run the same command again to go on: what has arrived is not sent again")

@@ -16,8 +16,11 @@ from layerkit.pusher.existing import known_layers
 from layerkit.registry.client import RegistryClient, connect
 from layerkit.rewrite.options import Known
 
+Connect = Callable[[str], RegistryClient]
+"""Makes a client of a registry, by its HOST[:PORT]."""
 
-def connector(connection: Connection, progress: Progress) -> Callable[[str], RegistryClient]:
+
+def connector(connection: Connection, progress: Progress) -> Connect:
     """What makes a client of a registry. The password is read from standard input once, when the first is made."""
     password: list[str] = []
 
