@@ -1,7 +1,8 @@
 """Progress on standard error: bars on a terminal, a plain line every few seconds elsewhere, nothing but warnings when quiet.
 
-On a terminal tqdm draws one line per running task and, once there is a second one, the total. Elsewhere (CI logs) one line at
-most every `PLAIN_INTERVAL` seconds sums up all running tasks. Everything may be called from any thread.
+On a terminal tqdm draws one line per running task and, once there is a second one, the total; while nothing runs it draws
+nothing, so that results can be printed. Elsewhere (CI logs) one line at most every `PLAIN_INTERVAL` seconds sums up all running
+tasks. Everything may be called from any thread.
 """
 
 import threading
@@ -102,6 +103,7 @@ class TerminalProgress:
         self._sum_total = 0
         self._sum_done = 0
         self._tasks = 0
+        self._running = 0
 
     def task(self, name: str, total: int) -> Task:
         return _Running(self, name, total, self._lock)
@@ -115,6 +117,7 @@ class TerminalProgress:
 
     def begin(self, task: _Running) -> None:
         self._tasks += 1
+        self._running += 1
         self._sum_total += task.total
         if self._total is not None:
             self._total.total = self._sum_total
@@ -143,13 +146,21 @@ class TerminalProgress:
         bar = self._bars.pop(task, None)
         if bar is not None:
             bar.close()
+        self._running -= 1
+        if not self._running:
+            self._clear()
 
     def close(self) -> None:
         with self._lock:
-            for bar in (*self._bars.values(), *([self._total] if self._total is not None else [])):
-                bar.close()
-            self._bars.clear()
-            self._total = None
+            self._clear()
+
+    def _clear(self) -> None:
+        """Nothing is drawn any more; what begins later is counted anew."""
+        for bar in (*self._bars.values(), *([self._total] if self._total is not None else [])):
+            bar.close()
+        self._bars.clear()
+        self._total = None
+        self._sum_total = self._sum_done = self._tasks = 0
 
     def _bar(self, name: str, total: int, line: int) -> _Bar:
         return _Bar(

@@ -119,6 +119,23 @@ def test_what_a_terminal_shows_at_last() -> None:
     assert [line for line in screen(stream.getvalue()) if line] == ["news"]
 
 
+def test_results_are_printed_on_a_clean_screen() -> None:
+    """They go to standard output while the command still runs, and no bar must stand in their line."""
+    stream = io.StringIO()
+    progress = TerminalProgress(stream, columns=80)
+    tasks = [progress.task(name, 100) for name in ("first", "second")]
+    for task in tasks:
+        task.advance(100)
+        task.close()
+    stream.write("result\n")
+    assert [line for line in screen(stream.getvalue()) if line] == ["result"]
+    third = progress.task("third", 100)
+    third.advance(50)
+    assert [line.split()[0] for line in screen(stream.getvalue()) if line] == ["result", "third"]
+    third.close()
+    progress.close()
+
+
 def test_more_tasks_than_lines_still_count() -> None:
     stream = io.StringIO()
     progress = TerminalProgress(stream, columns=80)
@@ -136,9 +153,9 @@ def test_more_tasks_than_lines_still_count() -> None:
 
 def test_work_that_need_not_be_done_leaves_the_total() -> None:
     progress = TerminalProgress(io.StringIO(), columns=80)
-    with progress.task("there already", 500):
-        pass
     with progress.task("a", 100) as task:
+        with progress.task("there already", 500):
+            pass
         task.advance(40)
         total = progress._total
         assert total is not None
