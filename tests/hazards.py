@@ -68,6 +68,17 @@ def hazards(under: str = "") -> dict[str, Hazard]:
             [], [file(u + "a", b"1", mode=0o644), hard_link(u + "l", u + "a", mode=0o600), file(u + "z")]
         ),
         "link to a symlink": Hazard([], [symlink(u + "s", "nowhere"), file(u + "z"), hard_link(u + "l", u + "s")]),
+        "link to a symlink that is a parent": Hazard(
+            [],
+            [
+                directory(u + "usr/lib", mode=0o711),
+                symlink(u + "lib", "usr/lib"),
+                hard_link(u + "lib2", u + "lib"),
+                file(u + "lib/a"),
+                file(u + "lib2/b"),
+            ],
+            may_refuse=True,
+        ),
         "link over a lower file": Hazard([[old("l")]], [file(u + "a", b"1"), file(u + "z"), hard_link(u + "l", u + "a")]),
         "link named through a symlink": Hazard(
             [],
@@ -259,6 +270,18 @@ def hazards(under: str = "") -> dict[str, Hazard]:
         "symlink, then directory": Hazard(
             [],
             [directory(u + "t"), symlink(u + "a", "t"), file(u + "a/x"), directory(u + "a", mode=0o700), file(u + "a/y")],
+            unpacks=False,
+            may_refuse=True,
+        ),
+        "directory with entries below, then file": Hazard(
+            [],
+            [directory(u + "d"), file(u + "d/x"), directory(u + "d/e"), file(u + "d/e/y"), file(u + "d"), file(u + "z")],
+            unpacks=False,
+            may_refuse=True,
+        ),
+        "implied directory, then symlink": Hazard(
+            [],
+            [directory(u + "a"), directory(u + "b/c/d"), symlink(u + "b", "a"), file(u + "z"), file(u + "b/x")],
             unpacks=False,
             may_refuse=True,
         ),

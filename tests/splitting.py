@@ -17,9 +17,9 @@ LIMIT = 57_000
 """Bytes of a part: two pieces of ballast don't fit, one and any hazard do."""
 
 
-def split_tar(source: bytes, limit: int, **options: Any) -> list[bytes]:
+def split_tar(source: bytes, limit: int, *, compression: Compression = Compression.NONE, **options: Any) -> list[bytes]:
     """The parts of an uncompressed layer, each at most `limit` bytes, as raw tars."""
-    given = SplitOptions(limit=limit, compression=Compression.NONE, jobs=1, **options)
+    given = SplitOptions(limit=limit, compression=compression, jobs=1, **options)
     parts = split_layer(blob_of(source), "layer 1", given, Spool())
     assert all(part.blob.size <= limit for part in parts) or options.get("allow_oversized")
     raw = []

@@ -135,7 +135,7 @@ class LayerTree:
             if isinstance(child, Directory):
                 directory = child
             else:
-                self._make_room(parent, name)
+                self._make_room(parent, name, directory=True)
                 directory = parent.children[name] = Directory()
         directory.entry = entry
         directory.implied = False
@@ -149,10 +149,13 @@ class LayerTree:
             directory.contested = {**directory.contested, hidden: "held, then hidden by a whiteout of its own layer"}
         directory.whiteouts |= {hidden}
 
-    def _make_room(self, parent: Directory, name: bytes) -> None:
-        """Something else takes the place of whatever `name` was."""
-        if name in parent.whiteouts and name not in parent.children:
+    def _make_room(self, parent: Directory, name: bytes, *, directory: bool = False) -> None:
+        """Something else takes the place of whatever `name` was. Anything but a directory hides what is below by itself, so that
+        a whiteout beside it says nothing more."""
+        if directory and name in parent.whiteouts and name not in parent.children:
             parent.contested = {**parent.contested, name: "hidden by a whiteout of its own layer, then held"}
+        elif not directory and name in parent.contested:
+            parent.contested = {other: how for other, how in parent.contested.items() if other != name}
         before = parent.children.pop(name, None)
         if isinstance(before, Directory) or (before is not None and before.kind is Kind.SYMLINK):
             self._known = {b"": self.root}
@@ -198,7 +201,7 @@ class LayerTree:
             if child is None:
                 if not create:
                     return None
-                self._make_room(here[-1], name)
+                self._make_room(here[-1], name, directory=True)
                 child = here[-1].children[name] = Directory()
             if isinstance(child, Directory):
                 here.append(child)

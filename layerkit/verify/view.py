@@ -52,6 +52,7 @@ def _merge_directory(low: Directory, up: Directory, out: Directory) -> None:
     out.entry = up.entry if up.entry is not None else low.entry
     out.implied = up.implied
     out.opaque = low.opaque or up.opaque
+    out.replaces = low.replaces
     out.whiteouts = low.whiteouts | up.whiteouts
     if not up.opaque:
         out.children = dict(low.children)

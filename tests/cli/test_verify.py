@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from layerkit.cli.main import run
-from tests.images import image_of, write_layout
+from tests.layered import image_of, write_layout
 from tests.tar_building import directory, file, layer
 
 

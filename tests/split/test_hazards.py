@@ -55,17 +55,30 @@ def test_cut_everywhere(name: str) -> None:
     expect_same(name, *range(len(HAZARDS[name].runs) + 1))
 
 
-@pytest.mark.parametrize("name", [name for name, hazard in HAZARDS.items() if hazard.may_refuse])
-def test_what_is_refused_somewhere_is_split_elsewhere(name: str) -> None:
-    hazard = HAZARDS[name]
-    source, limit = cut_at(hazard.runs, 0)
-    assert differences(hazard, source, split_tar(source, limit)) == []
-
-
 @pytest.mark.parametrize("name", HAZARDS)
 def test_same_input_same_parts(name: str) -> None:
     source, limit = cut_at(HAZARDS[name].runs, 0)
-    assert split_tar(source, limit) == split_tar(source, limit)
+    try:
+        parts = split_tar(source, limit)
+    except CannotFixError:
+        assert HAZARDS[name].may_refuse
+        return
+    assert parts == split_tar(source, limit)
+
+
+def test_few_are_refused() -> None:
+    """And only where there is no way: refusing everything would pass the other tests."""
+    refused = []
+    for name, place in PLACES:
+        source, limit = cut_at(HAZARDS[name].runs, place)
+        try:
+            split_tar(source, limit)
+        except CannotFixError:
+            refused.append(name)
+    assert len(refused) < len(PLACES) / 10
+    assert {name for name in refused if refused.count(name) == len(HAZARDS[name].runs) + 1} == {
+        "link to a symlink that is a parent"
+    }
 
 
 def test_the_ballast_cuts_where_it_is_meant_to() -> None:

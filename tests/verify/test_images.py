@@ -13,7 +13,7 @@ from layerkit.image.media_types import OCI_FOREIGN_LAYER
 from layerkit.progress import Silent
 from layerkit.verify import Difference, verify
 from layerkit.verify.loading import Loader
-from tests.images import gzipped, image_of, index_of
+from tests.layered import gzipped, image_of, index_of
 from tests.tar_building import (
     block_device,
     char_device,

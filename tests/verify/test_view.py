@@ -153,14 +153,20 @@ def test_whiteout_spares_its_own_layer() -> None:
 
 
 def test_whiteout_beside_its_name_is_contested() -> None:
-    """Appliers differ on `.wh.x` with `x` in one layer, and on their order: taking them apart changes what users get."""
-    bottom = layer(file("x", b"1"))
-    both = view_of(bottom, layer(whiteout("x"), file("x", b"2")))
-    swapped = view_of(bottom, layer(file("x", b"2"), whiteout("x")))
-    apart = view_of(bottom, layer(whiteout("x")), layer(file("x", b"2")))
-    assert [item.what for item in compare(both, swapped)] == ["whiteout"]
-    assert [item.what for item in compare(both, apart)] == ["whiteout"]
-    assert compare(both, view_of(bottom, layer(whiteout("x"), file("x", b"2")), layer(file("other"))))[0].path == "/other"
+    """Appliers differ on `.wh.x` after `x`, or before a directory x: taking them apart changes what users get."""
+    bottom = layer(file("x/old", b"1"))
+    for runs in ([whiteout("x"), file("x/new")], [file("x/new"), whiteout("x")], [file("x"), whiteout("x")]):
+        together = view_of(bottom, layer(*runs))
+        for after in ([layer(*runs[::-1])], [layer(runs[0]), layer(runs[1])]):
+            assert "whiteout" in {item.what for item in compare(together, view_of(bottom, *after))}
+        assert compare(together, view_of(bottom, layer(*runs), layer(file("y"))))[0].path == "/y"
+
+
+def test_file_hides_what_is_below_with_or_without_a_whiteout() -> None:
+    bottom = layer(file("x/old", b"1"))
+    together = view_of(bottom, layer(whiteout("x"), file("x", b"2")))
+    assert compare(together, view_of(bottom, layer(whiteout("x")), layer(file("x", b"2")))) == []
+    assert compare(together, view_of(bottom, layer(file("x", b"2")))) == []
 
 
 def test_whiteout_of_a_directory_that_goes_on_in_the_next_part() -> None:
