@@ -218,6 +218,8 @@ def parse_document(raw: bytes, where: str, media_type: str = "") -> Manifest | I
     `mediaType` to be absent). Raises DamagedError for anything else."""
     fields = load_object(raw, where)
     declared = fields.get("mediaType") or media_type
+    if not isinstance(declared, str):
+        raise DamagedError.mismatch(f"{where}: mediaType", expected="a string", found=kind_of(declared))
     if declared in (OCI_INDEX, DOCKER_INDEX) or (declared not in (OCI_MANIFEST, DOCKER_MANIFEST) and "manifests" in fields):
         return _parse_index(raw, fields, where, declared or OCI_INDEX)
     if declared in (OCI_MANIFEST, DOCKER_MANIFEST) or ("config" in fields and "layers" in fields):

@@ -308,15 +308,20 @@ def _run(*command: str) -> str:
 @pytest.mark.real
 @needs_skopeo
 @pytest.mark.parametrize(
-    ("family", "transport"),
-    [("oci", "oci-archive"), ("oci", "docker-archive"), ("docker", "docker-archive")],  # by oci: skopeo reads OCI manifests only
+    ("family", "spec"),
+    [
+        ("oci", "oci-archive:{}:me/app:1"),
+        ("docker", "oci-archive:{}"),  # by name, skopeo finds only OCI manifests in a layout
+        ("oci", "docker-archive:{}:me/app:1"),
+        ("docker", "docker-archive:{}:me/app:1"),
+    ],
 )
-def test_skopeo_reads_it(tmp_path: Path, family: str, transport: str) -> None:
+def test_skopeo_reads_it(tmp_path: Path, family: str, spec: str) -> None:
     files = simple_layout("a", "b" * 5000) if family == "oci" else docker_archive(layer("a"), layer("b" * 5000))
     image = open_image(str(write_tar(tmp_path / "in.tar", files)))
     assert (image.root.media_type == DOCKER_MANIFEST) == (family == "docker")
     OciArchive.to_file(target(tmp_path), name="me/app:1").finish(image)
-    _run("skopeo", "--insecure-policy", "copy", f"{transport}:{target(tmp_path)}:me/app:1", f"oci:{tmp_path}/copy:x")
+    _run("skopeo", "--insecure-policy", "copy", spec.format(target(tmp_path)), f"oci:{tmp_path}/copy:x")
     copy = open_image(f"oci:{tmp_path}/copy:x")
     assert validate(copy) == []
     assert copy.platforms()[0].config.diff_ids == image.platforms()[0].config.diff_ids
