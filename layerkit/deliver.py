@@ -55,8 +55,8 @@ def deliver(
                     raise
                 slow[error.digest] = size
                 progress.warn(
-                    f"layer {short(error.digest)} ({size:,} bytes) keeps timing out at the registry; it is split in two and the "
-                    f"push goes on. --max-layer-size {size // 2} would have avoided this"
+                    f"layer {short(error.digest)} ({size:,} bytes) keeps timing out at the registry; it is split further and "
+                    f"the push goes on. --max-layer-size {size // 2} would have avoided this"
                 )
                 fixed = _refined(fixed, options, error.digest, size // 2, destination, verify, spool, progress)
         raise CannotFixError(

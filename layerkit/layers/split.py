@@ -61,7 +61,22 @@ class Part:
     recipe: Recipe
 
 
-def split_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, progress: Progress = SILENT) -> list[Part]:
+Ready = Callable[[Part, int, int], None]
+"""Is told of a part as soon as its digest is known, with its number from 1 and how many there are."""
+
+
+def _unheard(part: Part, number: int, count: int) -> None:
+    pass
+
+
+def split_layer(
+    blob: Blob,
+    where: str,
+    options: SplitOptions,
+    spool: Spool,
+    progress: Progress = SILENT,
+    ready: Ready = _unheard,
+) -> list[Part]:
     """The parts of `blob`, each within the limit. One part means that it wasn't cut: it has the source's diff_id.
 
     `where` names the layer in messages. Raises DamagedError for a damaged layer, UnsplittableError and CannotFixError for one
@@ -69,15 +84,18 @@ def split_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, pro
     source = _local(blob, spool)
     task = _Retractable(progress.task(where, source.size))
     with ThreadPoolExecutor(1, thread_name_prefix="verify") as pool:
-        verified = pool.submit(_verify, blob, source, where)
+        # An uncompressed blob's digest is its diff_id, which is computed on the way if it is asked for.
+        known = options.diff_id == blob.digest and compression_of(source) is Compression.NONE
+        verified = pool.submit(_verify, blob, source, where) if not known else pool.submit(lambda: None)
         try:
-            return _split(source, where, options, spool, progress.warn, task)
+            recipes, contents = _split(source, where, options, spool, progress.warn, task)
         except DamagedError:
             verified.result()  # a wrong digest explains more than what it led to
             raise
         finally:
             task.close()
-            verified.result()
+        verified.result()
+    return _digested(recipes, contents, options, ready)
 
 
 def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, progress: Progress = SILENT) -> Part:
@@ -85,7 +103,6 @@ def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, pr
     source = _local(blob, spool)
     track, _ = _open(source, where, options, spool, gzip=GzipWay.ENCODE)
     builder = PartBuilder(0)
-    at = 0
     with progress.task(where, source.size) as task, ThreadPoolExecutor(1, thread_name_prefix="verify") as pool:
         # An uncompressed blob's digest is its diff_id, which is computed here anyway.
         verified = None if compression_of(source) is Compression.NONE else pool.submit(_verify, blob, source, where)
@@ -95,7 +112,6 @@ def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, pr
             view = memoryview(chunk.data)
             builder.advance(view, chunk.start, chunk.start + len(view))
             task.advance(len(view) if verified is None else 0)
-            at += len(view)
         if verified is None:
             if builder.finish().diff_id != blob.digest:
                 _verify(blob, source, where)
@@ -109,7 +125,7 @@ def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, pr
 
 def _split(
     source: Sliceable, where: str, options: SplitOptions, spool: Spool, warn: Callable[[str], None], task: "_Retractable"
-) -> list[Part]:
+) -> tuple[list[Recipe], list[Sliceable]]:
     track, margin = _open(source, where, options, spool, gzip=GzipWay.INFLATE)
     constraints = Constraints(
         limit=options.limit - margin,
@@ -123,7 +139,7 @@ def _split(
             try:
                 outcome = run_pass(track, where, constraints, PassOptions(warn, task, watch.see))
                 watch.check(where)
-                return _assemble(outcome, track, where, options, spool)
+                return outcome.recipes, _assemble(outcome, track, where, options, spool)
             except SeveralMembers:
                 track.close()
                 track, margin = _open(source, where, options, spool, gzip=GzipWay.ENCODE)
@@ -155,8 +171,8 @@ def _open(source: Sliceable, where: str, options: SplitOptions, spool: Spool, *,
     )
 
 
-def _assemble(outcome: Outcome, track: Track, where: str, options: SplitOptions, spool: Spool) -> list[Part]:
-    """The blobs. Raises Again when one came out too large, UnsplittableError when nothing can be done about that."""
+def _assemble(outcome: Outcome, track: Track, where: str, options: SplitOptions, spool: Spool) -> list[Sliceable]:
+    """The parts' streams. Raises Again when one came out too large, UnsplittableError when nothing can be done about that."""
     contents = [assemble(recipe, track, spool.keep) for recipe in outcome.recipes]
     for number, content in enumerate(contents):
         excess = content.size - options.limit
@@ -165,9 +181,16 @@ def _assemble(outcome: Outcome, track: Track, where: str, options: SplitOptions,
         if number in outcome.stuck:
             raise too_large(where, outcome.stuck[number], content.size, options.limit)
         raise Again(shrink=excess)
+    return contents
+
+
+def _digested(recipes: list[Recipe], contents: list[Sliceable], options: SplitOptions, ready: Ready) -> list[Part]:
+    parts = []
     with ThreadPoolExecutor(options.jobs, thread_name_prefix="digest") as pool:
-        blobs = list(pool.map(digest_content, contents))
-    return [Part(blob, recipe.diff_id, recipe) for blob, recipe in zip(blobs, outcome.recipes, strict=True)]
+        for recipe, blob in zip(recipes, pool.map(digest_content, contents), strict=True):
+            parts.append(Part(blob, recipe.diff_id, recipe))
+            ready(parts[-1], len(parts), len(contents))
+    return parts
 
 
 def _verify(blob: Blob, source: Sliceable, where: str) -> None:

@@ -110,9 +110,6 @@ class LayerRewriter:
             change = self._change(layer, diff_id, decision.action, decision.compression, where)
             self.changes[layer.digest] = change
             self._changed(change)
-            for number, part in enumerate(change.parts, 1):
-                of = f" part {number} of {len(change.parts)}" if change.is_split else ""
-                self._announce(self._there(part, decision.compression) or part.blob, f"layer {short(layer.digest)}{of}")
         media_type = layer_type(family, change.compression)
         annotations = kept_annotations(layer)
         more = {"annotations": annotations} if annotations else {}
@@ -143,10 +140,16 @@ class LayerRewriter:
         )
         blob = self._image.blob(layer)
         parts: list[Part] = []
+
+        def ready(part: Part, number: int, count: int) -> None:
+            of = f" part {number} of {count}" if count > 1 else ""
+            self._announce(self._there(part, compression) or part.blob, f"layer {short(layer.digest)}{of}")
+
         if action is Action.RECODE:
             part = recode_layer(blob, where, options, self._spool, self._progress)
             if part.blob.size <= options.limit:
                 parts = [part]
+                ready(part, 1, 1)
         if not parts:
-            parts = split_layer(blob, where, replace(options, observer=self._watch(where)), self._spool, self._progress)
+            parts = split_layer(blob, where, replace(options, observer=self._watch(where)), self._spool, self._progress, ready)
         return LayerChange(where, blob, diff_id, tuple(parts), compression, options.dropped)
