@@ -1,0 +1,160 @@
+"""Where layers are cut: decisions alone, over members and made-up costs."""
+
+import itertools
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from layerkit.errors import UnsplittableError
+from layerkit.layers.placement import Again
+from layerkit.layers.planner import Constraints, Mark, Planner
+from layerkit.tar.framing import Framer, Member
+from layerkit.tar.header import Kind
+from tests import tar_building as tar
+
+
+class Plan(NamedTuple):
+    parts: list[list[Member]]
+    sizes: list[int]
+    """Cost of each part's members, what is repeated not included."""
+    stuck: set[int]
+
+
+def members_of(*runs: bytes) -> list[Member]:
+    """Each run is one member."""
+    framer = Framer("layer")
+    return framer.feed(tar.layer(*runs))
+
+
+def planned(members: Sequence[Member], costs: Sequence[int], limit: int, *, allow_oversized: bool = True) -> Plan:
+    """`costs`: bytes of each member's run, compressed."""
+    constraints = Constraints(limit=limit, hard_limit=limit, allow_oversized=allow_oversized)
+    for _ in range(16):
+        try:
+            return _once(members, costs, constraints)
+        except Again as again:
+            constraints = constraints.learned(again)
+    raise AssertionError("no plan in 16 tries")
+
+
+def _once(members: Sequence[Member], costs: Sequence[int], constraints: Constraints) -> Plan:
+    planner = Planner("layer", constraints, lambda text: None)
+    cuts, candidate, cost = [0], -1, 0
+    for number, member in [*enumerate(members), (len(members), None)]:
+        actions = planner.add(member, cost) if member is not None else planner.finish(cost)
+        for cut in actions.cuts if actions else ():
+            if isinstance(cut, Mark):
+                candidate = number
+            else:
+                assert candidate > cuts[-1], "a cut is at a candidate that was marked, and each is used once"
+                cuts.append(candidate)
+        cost += costs[number] if member is not None else 0
+    edges = [*cuts, len(members)]
+    spans = list(itertools.pairwise(edges))
+    return Plan(
+        [list(members[begin:end]) for begin, end in spans], [sum(costs[begin:end]) for begin, end in spans], set(planner.stuck)
+    )
+
+
+def noise_costs(members: Sequence[Member]) -> list[int]:
+    """Nothing compresses."""
+    return [member.end - member.start for member in members]
+
+
+@settings(max_examples=150)
+@given(
+    sizes=st.lists(st.integers(0, 30_000), min_size=1, max_size=80),
+    ratio=st.floats(0.01, 1.0),
+    limit=st.integers(66_000, 200_000),
+)
+def test_every_part_is_within_the_limit(sizes: list[int], ratio: float, limit: int) -> None:
+    members = members_of(*(tar.file(f"f{number}", bytes(size)) for number, size in enumerate(sizes)))
+    costs = [int((member.end - member.start) * ratio) for member in members]
+    plan = planned(members, costs, limit)
+    assert max(plan.sizes) <= limit
+    assert not plan.stuck
+    assert [member for part in plan.parts for member in part] == members
+    if sum(costs) + 1000 <= limit:
+        assert len(plan.parts) == 1, "what fits isn't cut"
+
+
+@settings(max_examples=100)
+@given(
+    sizes=st.lists(st.one_of(st.integers(0, 20_000), st.just(300_000)), min_size=1, max_size=40), allow_oversized=st.booleans()
+)
+def test_what_is_too_large_stands_alone_or_is_refused(sizes: list[int], allow_oversized: bool) -> None:
+    limit = 100_000
+    members = members_of(*(tar.file(f"f{number}", bytes(size)) for number, size in enumerate(sizes)))
+    if not allow_oversized and max(sizes) > limit:
+        with pytest.raises(UnsplittableError, match=r"f\d+ is 300,\d{3} bytes compressed \(300,000 bytes as a file\)"):
+            planned(members, noise_costs(members), limit, allow_oversized=False)
+        return
+    plan = planned(members, noise_costs(members), limit, allow_oversized=allow_oversized)
+    for number, size in enumerate(plan.sizes):
+        assert (size > limit) == (number in plan.stuck)
+        assert size <= limit or len(plan.parts[number]) == 1
+
+
+@settings(max_examples=100)
+@given(
+    spans=st.lists(st.tuples(st.integers(0, 15_000), st.integers(0, 4)), min_size=1, max_size=40),
+    limit=st.integers(66_000, 150_000),
+)
+def test_no_part_begins_with_a_hard_link(spans: list[tuple[int, int]], limit: int) -> None:
+    """It would go back to its target's part."""
+    runs = []
+    for number, (size, links) in enumerate(spans):
+        runs.append(tar.file(f"f{number}", bytes(size)))
+        runs += [tar.hard_link(f"f{number}-{link}", f"f{number}") for link in range(links)]
+    members = members_of(*runs)
+    plan = planned(members, noise_costs(members), limit)
+    assert all(part[0].kind is not Kind.HARD_LINK for part in plan.parts)
+
+
+def release(seed: int, changed: int | None = None) -> list[bytes]:
+    """100 packages of 30 files; `changed` is one of them in another version: files added, removed, and of other sizes."""
+    runs = []
+    for package in range(100):
+        chance = random.Random(seed * 1000 + package + (500 if package == changed else 0))
+        files = 30 if package != changed else 34
+        runs.append(tar.directory(f"lib/package-{package:02}"))
+        for number in range(files):
+            version = "new" if package == changed and number % 5 == 0 else "old"
+            runs.append(tar.file(f"lib/package-{package:02}/{version}-{number}", bytes(chance.randrange(3_000))))
+    return runs
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_cuts_stay_where_nothing_changed(seed: int) -> None:
+    """One package of a hundred replaced: at most two parts of eight or more are new, in the mean hardly more than one."""
+    limit = 600_000
+    before = members_of(*release(seed))
+    known = {tuple((member.path, member.size) for member in part) for part in planned(before, noise_costs(before), limit).parts}
+    assert len(known) >= 8
+    new_parts = []
+    for changed in range(3, 100, 12):
+        after = members_of(*release(seed, changed))
+        parts = planned(after, noise_costs(after), limit).parts
+        new_parts.append(sum(tuple((member.path, member.size) for member in part) not in known for part in parts))
+    assert min(new_parts) >= 1
+    assert max(new_parts) <= 3
+    assert sum(new_parts) / len(new_parts) <= 1.75, new_parts
+
+
+def test_parts_are_neither_many_nor_small() -> None:
+    members = members_of(*release(9))
+    costs = noise_costs(members)
+    sizes = planned(members, costs, 600_000).sizes
+    assert min(sizes[:-1]) >= 0.55 * 600_000, "cuts are in the last 40 % of the limit"
+    assert len(sizes) <= -(-sum(costs) // (600_000 * 3 // 5))
+
+
+@pytest.mark.parametrize("limit", [66_000, 1_000_000])
+def test_the_same_members_give_the_same_cuts(limit: int) -> None:
+    members = members_of(*release(1)[:300])
+    first, second = (planned(members, noise_costs(members), limit) for _ in range(2))
+    assert first == second
