@@ -1,7 +1,7 @@
 """The proof that a rewritten layer still says the same.
 
 In: the source's raw tar as it streams by while it is split, and the new layers' blobs. Out: nothing, or ProofError. Each new
-layer is read back from its compressed bytes, by another decoder than the one that read the source: its SHA-256 must be the
+layer is read back from its compressed bytes, those that will be published: its SHA-256 must be the
 diff_id that the config will hold, and the tree that the new layers make together must be the tree the source makes, down to
 what they hide of the layers below. The trees are `verify`'s, which shares nothing with the splitter's decisions.
 
