@@ -7,10 +7,12 @@ import click
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, Upload, connection_options, jobs_option, json_option, upload_options, verbosity
 from layerkit.cli.registries import Connect, connector
+from layerkit.image.image import Image
 from layerkit.image.reference import Reference, parse_reference
-from layerkit.profiles import profile_for
+from layerkit.profiles import GENERIC, Profile, profile_for
 from layerkit.progress import Progress
-from layerkit.pusher.push import RegistryDestination
+from layerkit.pusher.push import BlobTooSlowError, RegistryDestination
+from layerkit.report.findings import check
 from layerkit.report.sizes import format_size
 
 
@@ -39,6 +41,7 @@ def command(
     target = parse_reference(reference)
     connect = connector(connection, progress)
     source = opened(image, connection, progress, connect=connect)
+    warn_of_refusals(source, profile_for(target.host), progress)
     destination = open_push(target, connect, upload, jobs, progress)
     try:
         destination.check()
@@ -46,9 +49,19 @@ def command(
     except BaseException as error:
         destination.abandon()
         tell_interrupted(error, destination, progress)
+        if isinstance(error, BlobTooSlowError):
+            progress.note(f"push sends layers as they are; to split them: layerkit fix-and-push {image} {target}")
         raise
     tell_traffic(destination, progress)
     click.echo(json.dumps({"reference": target.at(digest), "digest": digest}, indent=2) if as_json else target.at(digest))
+
+
+def warn_of_refusals(image: Image, profile: Profile, progress: Progress) -> None:
+    """What a target that layerkit knows refuses is better heard before gigabytes were sent."""
+    if profile is GENERIC:
+        return
+    for finding in check(image, profile, profile.max_layer_size):
+        progress.warn(f"{profile.name} is known to refuse this: {finding}")
 
 
 def open_push(

@@ -1,0 +1,58 @@
+"""`layerkit push`: what it says before and after."""
+
+from pathlib import Path
+
+import pytest
+
+from layerkit.cli import push
+from layerkit.cli.main import run
+from layerkit.image.digest import Digest
+from layerkit.image.image import Image
+from layerkit.profiles import REPLICATED
+from layerkit.pusher.push import BlobTooSlowError, RegistryDestination
+from layerkit.sandbox import Limits, Sandbox
+from tests.images import attested_archive, small
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_a_known_target_s_refusals_come_first(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is better to hear of the attestation before everything was sent."""
+    monkeypatch.setattr(push, "profile_for", lambda host: REPLICATED)
+    image = attested_archive(home / "image.tar", [small()])
+    with Sandbox(home / "registry", Limits(attestations=False)) as sandbox:
+        assert run(["push", str(image), f"{sandbox.address}/app/worker:1"]) == 5
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("warning: replicated is known to refuse this: LK002 1 attestation: ")
+    assert "error: " in err.splitlines()[-1]
+    assert "400" in err.splitlines()[-1]
+
+
+def test_an_unknown_target_may_take_anything(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = attested_archive(home / "image.tar", [small()])
+    with Sandbox(home / "registry", Limits()) as sandbox:
+        assert run(["push", str(image), f"{sandbox.address}/app/worker:1"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{sandbox.address}/app/worker:1@sha256:")
+    assert "warning" not in err
+
+
+def test_a_layer_too_slow_for_the_edge(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The way on is named, ready to be copied."""
+
+    def finish(self: RegistryDestination, image: Image) -> Digest:
+        raise BlobTooSlowError("uploading layer 1 of 1: HTTP 524", image.root.digest)
+
+    monkeypatch.setattr(RegistryDestination, "finish", finish)
+    image = attested_archive(home / "image.tar", [small()])
+    with Sandbox(home / "registry", Limits()) as sandbox:
+        name = f"{sandbox.address}/app/worker:1"
+        assert run(["push", str(image), name]) == 6
+        assert f"layerkit fix-and-push {image} {name}\n" in capsys.readouterr().err
