@@ -1,6 +1,7 @@
 """The splitter, driven from tests: raw tars in, raw tars of the parts out."""
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from layerkit.image.media_types import Compression
 from layerkit.layers.decode import decoded
 from layerkit.layers.split import SplitOptions, split_layer
 from layerkit.layers.spool import Spool
+from layerkit.tar.framing import Framer
+from layerkit.tar.header import Kind
 from tests import tar_building as tar
 
 BALLAST = 40_000
@@ -27,7 +30,18 @@ def split_tar(source: bytes, limit: int, *, compression: Compression = Compressi
         data = b"".join(bytes(piece) for piece in decoded(part.blob.content, "part"))
         assert blob_of(data).digest == part.diff_id == part.recipe.diff_id
         raw.append(data)
+    if len(raw) > 1:
+        assert not {path for part in raw for path in duplicates(part)} - duplicates(source), (
+            "engines refuse a path twice in a layer"
+        )
     return raw
+
+
+def duplicates(source: bytes) -> set[bytes]:
+    """Paths that a layer holds more than once; dockerd and podman refuse it then."""
+    framer = Framer("layer")
+    counted = Counter(member.path for member in framer.feed(source) if member.kind is not Kind.GLOBAL)
+    return {path for path, count in counted.items() if count > 1}
 
 
 def ballast(number: int, size: int = BALLAST) -> bytes:

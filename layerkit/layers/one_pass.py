@@ -58,7 +58,7 @@ def run_pass(track: Track, where: str, constraints: Constraints, options: PassOp
         cost = chunk.cost_after
     framer.close()
     parts.apply(planner.finish(cost), None)
-    return Outcome(parts.finish(), planner.stuck)
+    return Outcome(parts.finish(planner.last_words()), planner.stuck)
 
 
 def _cost_at(member: Member, chunk: Chunk) -> int:
@@ -153,14 +153,17 @@ class _Parts:
             self._whole.advance(memoryview(self._held), self._held_at, chunk.start)
         self._whole.advance(self._data, self._at, chunk.start + len(self._data))
 
-    def finish(self) -> list[Recipe]:
-        """No more bytes."""
+    def finish(self, last_words: bytes) -> list[Recipe]:
+        """No more bytes. `last_words` are the runs of one more part."""
         if not self._closed and (self._whole is None or self._whole.is_source):
             return [(self._whole or self._main).finish()]
-        for part in self._closed:
+        parts = [*self._closed, self._main]
+        if last_words:
+            parts.append(PartBuilder(0))
+            parts[-1].insert(last_words)
+        for part in parts:
             part.insert(END_OF_ARCHIVE)
-        self._main.insert(END_OF_ARCHIVE)
-        return [part.finish() for part in (*self._closed, self._main)]
+        return [part.finish() for part in parts]
 
     def _advance(self, upto: int) -> None:
         for builder in (self._main, self._fork):

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from layerkit.errors import CannotFixError
-from layerkit.layers.timeless import timeless
 from layerkit.layers.tree import Located, Tree, show
 from layerkit.tar.framing import Member
 from layerkit.tar.header import Kind
@@ -37,7 +36,7 @@ class Again(Exception):  # noqa: N818 - not an error: it asks for another try
         self.glue = glue
         """No cut at offsets (a, b]."""
         self.hoist = hoist
-        """(path, runs): an opaque marker to be put at the head of the first part, with its ancestors."""
+        """(path, run): an opaque marker to be put at the head of the first part."""
         self.shrink = shrink
         """Bytes by which a part came out too large."""
         self.uncut = uncut
@@ -213,9 +212,11 @@ class Placement:
                 raise self._refusal(member, f"{show(path)} is both a directory and something else")
             opaque = self._opaque.get(path)
             if opaque is not None and opaque > part:
-                ancestors = self.tree.entry_paths(path)
-                marker = self.tree.markers[path]
-                raise Again(hoist=(marker[0], b"".join(timeless(self.tree.entry(entry)) for entry in ancestors) + marker[1]))
+                marker = self.tree.markers.get(path)
+                if marker is None:
+                    raise self._refusal(member, f"follows an opaque marker of {show(path)}, which is named through a symlink,")
+                # Without the entries above it, which are in other parts or come later: no part may hold a path twice.
+                raise Again(hoist=marker)
 
     def _keep_together(self, member: Member, at: Located) -> None:
         """`x` and then `x/` in one layer: on an overlay the directory merges with what lower layers have there; above a part

@@ -188,16 +188,19 @@ class Planner:
         return actions or None
 
     def finish(self, cost: int) -> Actions:
-        """No more members; `cost` is the layer's. The last part may have to be cut once more, and gets what the parts before it
-        have only in part. Raises Again when a layer that is prepared for being cut isn't."""
+        """No more members; `cost` is the layer's. The last part may have to be cut once more. Raises Again when a layer that is
+        prepared for being cut isn't."""
         actions = Actions()
         self._overflow((), cost, actions, may_cut=False)
         self._candidate = None
-        if self.part:
-            actions.main = Step(self._tree.last_words())
-        elif self._led:
+        if self._led and not self.part:
             raise Again(uncut=True)
         return actions
+
+    def last_words(self) -> bytes:
+        """The runs of a part above all others: the entries that they have without times, as they are. A part of its own, because
+        dockerd and podman refuse a layer that holds a path twice (tar-split, ErrDuplicatePath). None for a layer left whole."""
+        return self._tree.last_words() if self.part else b""
 
     def _place(self, hypothesis: _Hypothesis, member: Member, located: Located) -> Step | None:
         hypothesis.begun(member)

@@ -2,8 +2,8 @@
 
 A part repeats the directories above its first member, or appliers would make them anew. When a release adds a file to a
 directory, the directory's mtime changes, and with it every part that repeats the entry, although nothing else in them did. On
-an overlay only the topmost entry of a directory counts: so parts repeat entries without times, and the last part ends with the
-entries as they are.
+an overlay only the topmost entry of a directory counts: so parts repeat entries without times, and a small part
+above them all holds the entries as they are.
 """
 
 from layerkit.tar.header import BLOCK, parse_number

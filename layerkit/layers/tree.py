@@ -41,7 +41,7 @@ class Tree:
         self.changed: set[bytes] = set()
         """Paths that occur twice and changed between directory and something else."""
         self.markers: dict[bytes, tuple[bytes, bytes]] = {}
-        """Directory -> path and run of its opaque marker."""
+        """Directory -> path and run of its opaque marker, unless that is named through a symlink."""
         self._repeated: dict[bytes, None] = {}
         """Entries that some part has without their times, in the order in which they were needed."""
         self._directories: dict[bytes, bytes] = {}
@@ -101,7 +101,7 @@ class Tree:
             self._directories[path] = _compact(member.head)
             return
         if located.hides is not None:
-            if located.opaque:
+            if located.opaque and member.path == path:
                 self.markers[located.hides] = (path, member.head)
             return
         if self._directories.pop(path, None) is not None:
@@ -142,10 +142,6 @@ class Tree:
         """Is there something at `path` that is no directory?"""
         return path in self._files or path in self._symlinks
 
-    def entry_paths(self, directory: bytes) -> tuple[bytes, ...]:
-        """The entries on the way to `directory`, itself included."""
-        return self._parent(directory)[1]
-
     def entry(self, path: bytes) -> bytes:
         """The member run of a directory or symlink, as it was last seen."""
         stored = self._directories.get(path)
@@ -159,7 +155,7 @@ class Tree:
         return timeless(self.entry(path))
 
     def last_words(self) -> bytes:
-        """The runs that the last part ends with: every repeated entry as it is, below the entries of its parents."""
+        """Every repeated entry as it is, below the entries of its parents."""
         paths: dict[bytes, None] = {}
         for path in self._repeated:
             if path in self._directories or path in self._symlinks:
