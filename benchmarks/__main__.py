@@ -62,6 +62,7 @@ def names(text: str) -> tuple[str, ...]:
 @click.option("--without", default="", metavar="NAME,...", help="Leave out contenders with these words in their names.")
 @click.option("--runs", type=click.IntRange(min=1), default=3, help="Of each contender; medians are shown.")
 @click.option("--once-above", type=float, default=60.0, metavar="SECONDS", help="A contender that takes longer runs once.")
+@click.option("--slow", is_flag=True, help="Recompress all of a large layer too, instead of reckoning it from a sample.")
 @click.option("--entries", "most", type=click.IntRange(min=30), default=scaling.ENTRIES, help="Of the layer with most of them.")
 @click.option(
     "--work",
@@ -83,6 +84,7 @@ def main(
     without: str,
     runs: int,
     once_above: float,
+    slow: bool,
     most: int,
     work: Path,
     out: Path,
@@ -98,7 +100,7 @@ def main(
     def say(text: str) -> None:
         click.echo(f"[{format_seconds(time.monotonic() - began):>12}] {text}", err=True)
 
-    rules = Rules(runs, once_above, frozenset(part.strip() for part in without.split(",")), work.resolve(), say)
+    rules = Rules(runs, once_above, frozenset(part.strip() for part in without.split(",")), work.resolve(), say, slow)
     material = None
     if needs_material(only):
         material = given_layer(layer.resolve(), rules.work, say) if layer else installed_layer(size, rules.work, say)
@@ -150,7 +152,7 @@ def measured(
         "push": lambda of: pushing.gzip_layer(of, limit, rules),
         "classic": lambda of: pushing.docker_archive(of, limit, rules),
         "sizes": lambda of: scaling.sizes(of, rules, whole),
-        "cores": lambda of: scaling.cores(of, limit, rules),
+        "cores": lambda of: scaling.cores(of, rules),
     }
     alone: dict[str, Callable[[], Section | None]] = {
         "next-release": lambda: next_release.section(next_release.LARGEST if layer or size is None else size, rules),

@@ -22,7 +22,6 @@ FIX = "layerkit fix"
 RECOMPRESS = "gunzip | gzip -6"
 RECOMPRESS_PIGZ = "gunzip | pigz -6"
 PUSH = "layerkit fix-and-push"
-PUSH_UNPROVEN = "layerkit fix-and-push --no-verify"
 SKOPEO = "skopeo copy"
 CRANE = "crane push"
 
@@ -35,14 +34,14 @@ def floor(layer: Path) -> Contender:
     return Contender(FLOOR, lambda stage: ["sh", "-c", command], lambda stage, run: Outcome("", 0, 0), "igzip")
 
 
-def recompress(layer: Path, compressor: str, name: str) -> Contender:
+def recompress(layer: Path, compressor: str, name: str, *, once: bool = False, scale: float = 1.0) -> Contender:
     """What any tool that splits by unpacking has to do at least; it is not split yet."""
 
     def judge(stage: Stage, run: Run) -> Outcome:
-        return Outcome("", 1, int(run.output))
+        return Outcome("", 1, int(run.output) if scale == 1.0 else 0)
 
     command = f"set -o pipefail; gzip -d -c {shlex.quote(str(layer))} | {compressor} | wc -c"
-    return Contender(name, lambda stage: ["bash", "-c", command], judge, compressor.split()[0])
+    return Contender(name, lambda stage: ["bash", "-c", command], judge, compressor.split()[0], once=once, scale=scale)
 
 
 def fix(

@@ -54,6 +54,10 @@ class Contender:
     """What must be installed."""
     cores: int | None = None
     """None: all."""
+    once: bool = False
+    """It is run once, however fast it is."""
+    scale: float = 1.0
+    """How many times as large the others' input is: its times are multiplied by that. Its name says so."""
 
     @property
     def is_layerkit(self) -> bool:
@@ -96,6 +100,8 @@ class Rules:
     """Names of contenders to leave out."""
     work: Path
     say: Say
+    slow: bool = False
+    """Recompressing a large layer is measured on all of it."""
 
 
 def alternate(
@@ -109,7 +115,7 @@ def alternate(
             result.is_absent = True
     for number in range(1, rules.runs + 1):
         for one, result in results.items():
-            if result.problem or (result.runs and result.runs[0].seconds > rules.once_above):
+            if result.problem or (result.runs and (one.once or result.runs[0].seconds > rules.once_above)):
                 continue
             try:
                 with _stage(rules.work, serve) as stage:
@@ -122,7 +128,9 @@ def alternate(
                 result.problem = " ".join(str(error).split())
                 rules.say(f"{title}, run {number}: {one.name}: FAILED: {result.problem}")
                 continue
-            result.runs.append(measured)
+            result.runs.append(
+                measured._replace(seconds=measured.seconds * one.scale, cpu_seconds=measured.cpu_seconds * one.scale)
+            )
             result.outcome = result.outcome or outcome
             rules.say(f"{title}, run {number} of {rules.runs}: {one.name}: {measured.seconds:.2f} s")
     return list(results.values())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.archives import write_docker_archive, write_oci_archive
-from benchmarks.contest import Say
+from benchmarks.contest import Rules, Say
 from benchmarks.files import gzip_file, install_torch, installed, write_tar
 from layerkit.report.sizes import format_size
 
@@ -95,6 +95,11 @@ def sample(material: Material, raw_size: int, folder: Path, say: Say) -> Materia
         return folder / "layer.tar.gz"
 
     return _material(folder, make, say)
+
+
+def sample_of(material: Material, raw_size: int, rules: Rules) -> Material:
+    """As `sample`, kept in the work folder."""
+    return sample(material, raw_size, rules.work / f"sample-{material.diff_id[7:19]}-{raw_size}", rules.say)
 
 
 def packed(folder: Path, make: Callable[[Path], None], say: Say) -> Material:

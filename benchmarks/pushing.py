@@ -23,7 +23,6 @@ def gzip_layer(material: Material, limit: int, rules: Rules) -> Section:
     contenders = [
         commands.skopeo_copy(f"oci-archive:{material.oci}"),
         commands.fix_and_push(material.oci, limit, commands.PUSH),
-        commands.fix_and_push(material.oci, limit, commands.PUSH_UNPROVEN, "--no-verify"),
     ]
     results = alternate("push", contenders, rules, inputs=[material.oci], serve=docker_registry)
     skopeo, pushed = named(results, commands.SKOPEO), named(results, commands.PUSH)
@@ -49,7 +48,6 @@ def docker_archive(material: Material, limit: int, rules: Rules) -> Section:
     contenders = [
         commands.skopeo_copy(f"docker-archive:{material.docker}"),
         commands.fix_and_push(material.docker, limit, commands.PUSH),
-        commands.fix_and_push(material.docker, limit, commands.PUSH_UNPROVEN, "--no-verify"),
         commands.crane_push(material.docker),
     ]
     results = alternate("classic", contenders, rules, inputs=[material.docker], serve=docker_registry)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from benchmarks import commands, scanning
 from benchmarks.contest import Contender, Outcome, Result, Rules, Stage, alternate
-from benchmarks.material import Material, packed, sample
+from benchmarks.material import Material, packed, sample_of
 from benchmarks.measuring import FailedError, Run
 from benchmarks.results import Bar, Curve, Goal, Section, cell, memory_goal, named, problems, race_data
 from benchmarks.scanning import WAYS
 from layerkit.report.sizes import format_size
 
-SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
-"""Of the layer, or of LARGEST_SAMPLE if that is less; the fifth size is the whole layer."""
-LARGEST_SAMPLE = 1_000_000_000
+SHARES = (1 / 8, 1 / 4, 1 / 2, 1)
+"""Of half the layer, or of LARGEST_SAMPLE if that is less; the fifth size is the whole layer."""
+LARGEST_SAMPLE = 400_000_000
 LEAST_LIMIT = 200_000
 """Bytes: below, directories that are repeated would be much of a part."""
 
@@ -46,12 +46,11 @@ def _fixes(material: Material) -> list[Contender]:
 
 def sizes(material: Material, rules: Rules, whole: Sequence[Result]) -> Section:
     """`whole`: results of the whole layer, if they are known already."""
-    folder = rules.work / f"sizes-{material.diff_id[7:19]}"
-    steps = [int(min(material.raw_size, LARGEST_SAMPLE) * share) for share in SHARES]
-    materials = [sample(material, step, folder / str(step), rules.say) for step in steps]
+    steps = [int(min(material.raw_size // 2, LARGEST_SAMPLE) * share) for share in SHARES]
+    materials = [sample_of(material, step, rules) for step in steps]
     races: list[tuple[Material, Sequence[Result]]] = []
     for one in materials:
-        contenders = [*_fixes(one), commands.recompress(one.layer, "gzip -6", commands.RECOMPRESS)]
+        contenders = [*_fixes(one), commands.recompress(one.layer, "gzip -6", commands.RECOMPRESS, once=True)]
         title = f"sizes, {format_size(one.raw_size)}"
         races.append((one, alternate(title, contenders, rules, inputs=[one.oci, one.layer])))
     races.append(
@@ -138,8 +137,10 @@ def entries(rules: Rules, most: int) -> Section:
     )
 
 
-def cores(material: Material, limit: int, rules: Rules) -> Section | None:
+def cores(whole: Material, rules: Rules) -> Section | None:
     """`fix` of both archives on 1, 2, 4 ... cores; None on a machine with one."""
+    material = sample_of(whole, min(whole.raw_size // 2, LARGEST_SAMPLE), rules)
+    limit = part_limit(material)
     there = len(os.sched_getaffinity(0))
     counts = sorted({1 << step for step in range(there.bit_length()) if 1 << step <= there} | {there})
     if there == 1:
@@ -148,8 +149,8 @@ def cores(material: Material, limit: int, rules: Rules) -> Section | None:
     for count in counts:
         options = {"nowhere": True, "jobs": count, "cores": count}
         contenders += [
-            commands.fix(material.oci, limit, f"layerkit fix, gzip, {count} cores", **options),  # type: ignore[arg-type]
-            commands.fix(material.docker, limit, f"layerkit fix, tar, {count} cores", **options),  # type: ignore[arg-type]
+            commands.fix(material.oci, limit, f"layerkit fix, gzip, {count} cores", "--allow-oversized", **options),  # type: ignore[arg-type]
+            commands.fix(material.docker, limit, f"layerkit fix, tar, {count} cores", "--allow-oversized", **options),  # type: ignore[arg-type]
         ]
     results = alternate("cores", contenders, rules, inputs=[material.oci, material.docker])
     rows = []
@@ -160,7 +161,7 @@ def cores(material: Material, limit: int, rules: Rules) -> Section | None:
     return Section(
         "cores",
         "Cost against the number of cores",
-        "`fix` with the proof, to nowhere; the process may run on so many cores only.",
+        f"`fix` with the proof, to nowhere, of {format_size(material.raw_size)} as tar; on so many cores only.",
         ["cores", "gzip layer", "uncompressed layer", "peak memory"],
         rows,
         [memory_goal(results, "any number of cores")],

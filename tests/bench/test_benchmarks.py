@@ -8,12 +8,13 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import report, scaling
+from benchmarks import fixing, report, scaling
 from benchmarks.__main__ import main
 from benchmarks.commands import written
 from benchmarks.contest import Contender, Outcome, Rules, Stage, alternate
@@ -132,6 +133,12 @@ class TestAlternate:
         assert (len(slow.runs), len(fast.runs)) == (1, 3)
         assert time.monotonic() - began < 10
 
+    def test_a_sample_counts_as_the_whole(self, tmp_path: Path) -> None:
+        contender = replace(self.contender("sample", "import time; time.sleep(0.1)"), scale=10.0, once=True)
+        (result,) = alternate("x", [contender], rules(tmp_path), inputs=[])
+        assert len(result.runs) == 1
+        assert result.seconds > 1
+
 
 @pytest.fixture
 def layer(tmp_path: Path) -> Path:
@@ -222,6 +229,8 @@ def test_goals_and_tables() -> None:
 )
 def test_everything_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each experiment, on a layer of 3 MB."""
+    monkeypatch.setattr(fixing, "RECOMPRESSED", 1_000_000)
+    monkeypatch.setattr(fixing, "SAMPLE", 1_000_000)
     monkeypatch.setattr(scaling, "SHARES", (0.5,))
     monkeypatch.setattr(scaling, "ENTRY_SHARES", (1,))
     folders = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")]
@@ -237,6 +246,7 @@ def test_everything_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert pushed["skopeo copy"]["layers"] == 1
     assert pushed["layerkit fix-and-push"]["layers"] > 1
     fixed = {row["name"]: row["outcome"] for row in sections["fix"]["data"]}
+    assert any(name.startswith("gunzip | gzip -6 (reckoned from the first 1.") for name in fixed)
     assert fixed["layerkit fix"]["layers"] == pushed["layerkit fix-and-push"]["layers"]
     releases = [one["releases"] for one in sections["next-release"]["data"]]
     assert [len(one) for one in releases] == [8] * 4
