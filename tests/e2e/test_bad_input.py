@@ -133,7 +133,7 @@ CASES: dict[Callable[[Path], Path], tuple[int, str, str]] = {
     cut_off_tar: (3, "layer ", "expected"),
     wrong_diff_id: (3, "expected diff_id sha256:3333", "build the image again"),
     large_file: (4, "models/weights.bin is 15", "raise --max-layer-size"),
-    many_layers: (4, "130 layers", "raise --max-layer-size"),
+    many_layers: (4, "131 layers", "raise --max-layer-size"),
     aufs: (4, ".wh..wh.plnk", "Build the image again"),
 }
 

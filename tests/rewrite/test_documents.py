@@ -274,7 +274,7 @@ def test_too_many_layers(tmp_path: Path) -> None:
     files: Files = {}
     image = opened(tmp_path, files, add_image(files, [large(files=130, size=40_000)]))
     with pytest.raises(
-        CannotFixError, match=r"130 layers would result of 1, and docker takes at most 125; raise --max-layer-size"
+        CannotFixError, match=r"131 layers would result of 1, and docker takes at most 125; raise --max-layer-size"
     ):
         fixed(image, limit=70_000)
 
