@@ -13,10 +13,11 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-LEFT_OUT = frozenset({"__pycache__", "site-packages", "test", "tests"})
+LEFT_OUT = ("__pycache__", "site-packages", "dist-packages", "test", "tests", "*.a")
 """Of the interpreter's library: what no image needs, and what has a layer of its own."""
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
@@ -34,8 +35,11 @@ class Folder:
     source: Path
     target: str
     """Where it is in the image."""
-    left_out: frozenset[str] = frozenset({"__pycache__"})
-    """Names that aren't taken along."""
+    left_out: Sequence[str] = ("__pycache__",)
+    """Patterns of names that aren't taken along."""
+
+    def takes(self, name: str) -> bool:
+        return not any(fnmatch(name, pattern) for pattern in self.left_out)
 
 
 @dataclass(frozen=True)
@@ -105,12 +109,11 @@ def _pack(folder: Folder, path: Path) -> Layer:
 def _files(folder: Folder) -> Iterator[tuple[Path, str]]:
     """Every file and folder with its name in the image, in a fixed order."""
     for place, folders, files in os.walk(folder.source):
-        folders[:] = sorted(name for name in folders if name not in folder.left_out)
+        folders[:] = sorted(filter(folder.takes, folders))
         target = Path(folder.target) / Path(place).relative_to(folder.source)
         yield Path(place), str(target)
-        for name in sorted(files):
-            if name not in folder.left_out:
-                yield Path(place) / name, str(target / name)
+        for name in sorted(filter(folder.takes, files)):
+            yield Path(place) / name, str(target / name)
 
 
 def _as_root(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -19,7 +19,7 @@ from layerkit.cli.options import (
     verbosity,
 )
 from layerkit.cli.push import open_push, tell_interrupted, tell_traffic
-from layerkit.cli.registries import connector, reuse
+from layerkit.cli.registries import connector, reuse, target_of
 from layerkit.deliver import deliver
 from layerkit.errors import UsageError
 from layerkit.image.digest import Digest, short
@@ -101,7 +101,7 @@ def _given(reference: str | None, app: str | None) -> Reference | None:
         raise UsageError("REFERENCE and --app say the same thing; give one of them")
     if app is not None:
         check_slug(app)
-    return parse_reference(reference) if reference is not None else None
+    return target_of(reference) if reference is not None else None
 
 
 def _own(source: Image, app: str | None) -> Reference:

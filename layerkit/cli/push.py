@@ -6,9 +6,9 @@ import click
 
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, Upload, connection_options, jobs_option, json_option, upload_options, verbosity
-from layerkit.cli.registries import Connect, connector
+from layerkit.cli.registries import Connect, connector, target_of
 from layerkit.image.image import Image
-from layerkit.image.reference import Reference, parse_reference
+from layerkit.image.reference import Reference
 from layerkit.profiles import GENERIC, Profile, profile_for
 from layerkit.progress import Progress
 from layerkit.pusher.push import BlobTooSlowError, RegistryDestination
@@ -38,7 +38,7 @@ def command(
     REFERENCE is HOST[:PORT]/REPOSITORY[:TAG]. Prints it with the digest that is there now. Blobs that are there already are not
     sent again, so that running the same command again resumes a push that was interrupted.
     """
-    target = parse_reference(reference)
+    target = target_of(reference)
     connect = connector(connection, progress)
     source = opened(image, connection, progress, connect=connect)
     warn_of_refusals(source, profile_for(target.host), progress)
@@ -79,7 +79,7 @@ def open_push(
         profile=profile_for(target.host),
         jobs=jobs,
         chunk_size=upload.chunk_size,
-        mount_from=mount_from or tuple(parse_reference(other).repository for other in upload.reuse_from),
+        mount_from=mount_from or tuple(target_of(other).repository for other in upload.reuse_from),
         progress=progress,
     )
 

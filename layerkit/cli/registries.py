@@ -53,12 +53,17 @@ def read_password(connection: Connection) -> str:
     return str(click.prompt("Password", hide_input=True, err=True))
 
 
+def target_of(text: str) -> Reference:
+    """REFERENCE; `docker://`, which IMAGE has there, may stand before it. Raises UsageError."""
+    return parse_reference(text.removeprefix("docker://"))
+
+
 def reuse(client: RegistryClient, target: Reference, others: Sequence[str]) -> tuple[dict[Digest, Known], tuple[str, ...]]:
     """What needn't be sent: layers of the tag that is being replaced and of `others`, by diff_id; and the repositories that blobs
     may be mounted from. Raises UsageError for an image in another registry."""
     known: dict[Digest, Known] = {}
     repositories: list[str] = []
-    for reference in (target, *map(parse_reference, others)):
+    for reference in (target, *map(target_of, others)):
         if reference.registry != target.registry:
             raise UsageError(f"--reuse-from {reference}: only images in {target.registry} can lend their layers")
         for diff_id, layer in known_layers(client, reference).items():

@@ -38,7 +38,7 @@ def test_a_known_target_s_refusals_come_first(
 def test_an_unknown_target_may_take_anything(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = attested_archive(home / "image.tar", [small()])
     with Sandbox(home / "registry", Limits()) as sandbox:
-        assert run(["push", str(image), f"{sandbox.address}/app/worker:1"]) == 0
+        assert run(["push", str(image), f"docker://{sandbox.address}/app/worker:1"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith(f"{sandbox.address}/app/worker:1@sha256:")
     assert "warning" not in err
