@@ -13,7 +13,7 @@ from benchmarks.contest import Contender, Outcome, Result, Rules, Stage, alterna
 from benchmarks.material import Material, packed, sample_of
 from benchmarks.measuring import FailedError, Run
 from benchmarks.results import Bar, Curve, Goal, Section, cell, memory_goal, named, problems, race_data
-from benchmarks.scanning import WAYS
+from benchmarks.scanning import PLANNED, WAYS
 from layerkit.report.sizes import format_size
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1)
@@ -95,9 +95,6 @@ def entries(rules: Rules, most: int) -> Section:
     for (count, scanned), (_, fixed) in zip(scans, races, strict=True):
         scan_cells = [_scan_cell(named(scanned, _scan_name(way))) for way in WAYS]
         rows.append([f"{count:,}", *scan_cells, *(cell(named(fixed, name)) for name in fixes)])
-    largest = named(scans[-1][1], _scan_name("as a stream, planned"))
-    found = _scan_seconds(largest)
-    goal = SCAN_GOAL * most / ENTRIES
     return Section(
         "entries",
         "Cost against the number of entries",
@@ -106,12 +103,8 @@ def entries(rules: Rules, most: int) -> Section:
         ["entries", *(f"scan {way}" for way in WAYS), *fixes],
         rows,
         [
-            Goal(
-                f"scanning {most:,} entries, with all decisions",
-                f"≤ {goal:.2g} s",
-                "not measured" if found is None else f"{found:.2f} s",
-                None if found is None else found <= goal,
-            ),
+            _scan_goal(f"scanning {most:,} entries", named(scans[-1][1], _scan_name("as a stream")), most),
+            _scan_goal(f"scanning {most:,} entries, with all decisions", named(scans[-1][1], _scan_name(PLANNED)), most),
             memory_goal([result for _, results in races for result in results], "any number of entries"),
         ],
         curves=[
@@ -207,6 +200,14 @@ def _scan_seconds(result: Result | None) -> float | None:
     if result is None or not result.is_measured:
         return None
     return statistics.median(float(one.output.split()[0]) for one in result.runs)
+
+
+def _scan_goal(what: str, result: Result | None, entries: int) -> Goal:
+    """In proportion for fewer than ENTRIES."""
+    found, bound = _scan_seconds(result), SCAN_GOAL * entries / ENTRIES
+    if found is None:
+        return Goal(what, f"≤ {bound:.2g} s", "not measured", None)
+    return Goal(what, f"≤ {bound:.2g} s", f"{found:.2f} s", found <= bound)
 
 
 def _scan_cell(result: Result | None) -> str:

@@ -51,10 +51,11 @@ def with_tarfile(path: Path) -> int:
         return sum(1 for _ in archive)
 
 
+PLANNED = "as a stream, planned"
 WAYS: dict[str, Callable[[Path], int]] = {
     "by position": by_position,
     "as a stream": as_a_stream,
-    "as a stream, planned": planned,
+    PLANNED: planned,
     "Python's tarfile": with_tarfile,
 }
 
