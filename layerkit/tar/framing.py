@@ -58,7 +58,9 @@ class Member(NamedTuple):
 
 def clean(name: bytes) -> bytes:
     """The one path behind `./a`, `a`, `/a`, `a/` and `b/../a`: without leading or trailing slash; the root is empty."""
-    if b"//" not in name and b"." not in name:
+    if name.startswith(b"./"):
+        name = name[2:]
+    if b"//" not in name and b"/." not in name and not name.startswith(b"."):  # most names
         return name.strip(b"/")
     parts: list[bytes] = []
     for part in name.split(b"/"):
