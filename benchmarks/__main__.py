@@ -106,7 +106,8 @@ def main(
         material = given_layer(layer.resolve(), rules.work, say) if layer else installed_layer(size, rules.work, say)
     chosen = limit or (min(USUAL_LIMIT, scaling.part_limit(material)) if material else USUAL_LIMIT)
     conditions = [
-        f"{'One run' if runs == 1 else f'Medians of {runs} runs'}, contenders in alternation; one that takes more than {once_above:g} s runs once.",
+        f"{'One run' if runs == 1 else f'Medians of {runs} runs'}, contenders in alternation; "
+        f"one that takes more than {once_above:g} s runs once.",
         "Inputs are read before each run, so they come from the page cache; what was written before is on disk.",
         "Peak memory is that of a command's largest process. Temporary disk counts TMPDIR and deleted files that are open.",
     ]
