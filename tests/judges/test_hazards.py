@@ -49,7 +49,7 @@ def images(first: int) -> tuple[Image, Image]:
     return image_of(layer(*below), whole, top), image_of(layer(*below), *parts, top)
 
 
-@pytest.mark.parametrize("first", [0, 4, 8])
+@pytest.mark.parametrize("first", [0, 5])
 def test_all_hazards(judge: Judge, first: int) -> None:
     since = time.time_ns()
     before, after = images(first)
