@@ -1,5 +1,6 @@
 """What `fix` and `fix-and-push` share: options for the rewrite, and telling what was done."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,18 @@ def tell(fixed: Fixed, splitting: Splitting, before: Image, progress: Progress) 
     for entry in fixed.absent:
         progress.warn(f"{before.name}: {entry.platform or entry.digest} is listed but not in the image, and was left out")
     for change in fixed.changes:
-        sizes = ", ".join(format_size(part.blob.size) for part in change.parts)
         became = plural(len(change.parts), "layer")
+        sizes = _sizes([part.blob.size for part in change.parts])
         progress.note(f"layer {short(change.source.digest)} ({format_size(change.source.size)}) is now {became}: {sizes}")
     if not fixed.changes and not fixed.attestations:
         progress.note("no layer had to be changed")
+
+
+def _sizes(sizes: Sequence[int]) -> str:
+    """All of a few; the range of many, so that the line stays one."""
+    if len(sizes) <= 4:
+        return ", ".join(map(format_size, sizes))
+    return f"{format_size(min(sizes))} to {format_size(max(sizes))}"
 
 
 def save_attestations(fixed: Fixed, before: Image, folder: Path, progress: Progress) -> None:
