@@ -123,6 +123,11 @@ class Dockerd(_Daemon):
         command += ["--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec", "--storage-driver", "overlay2"]
         self._start(command, [*self._docker, "version"])
 
+    def stop(self) -> None:
+        super().stop()
+        # Where the mounts of / are private, dockerd mounts its data on itself, and leaves that behind.
+        subprocess.run(["umount", str(self.folder / "data")], capture_output=True, check=False)
+
     @contextmanager
     def mounted(self, image: Image) -> Iterator[Path]:
         target = self.folder / "mount"
