@@ -73,18 +73,6 @@ def links_moved_unchecked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Placement, "_check_moves", lambda self, member, at, part: None)
 
 
-def links_moved_without_their_parents(patch: pytest.MonkeyPatch) -> None:
-    late = Placement._link_late
-
-    def alone(self: Placement, member: Any, at: Any, part: int) -> Step:
-        step = late(self, member, at, part)
-        step.tails = [tail._replace(runs=member.head) for tail in step.tails]
-        return step
-
-    patch.setattr(Placement, "_link_late", alone)
-    patch.setattr(Tree, "last_words", lambda self: b"")
-
-
 def markers_left_in_place(patch: pytest.MonkeyPatch) -> None:
     """A whiteout or an opaque marker stays in the part that it came in."""
     patch.setattr(Placement, "_marker", lambda self, member, at, hides: Step(self.repeat(at.ancestors)))
@@ -162,7 +150,6 @@ BREAKS: tuple[Break, ...] = (
     symlinks_not_followed,
     links_left_behind,
     links_moved_unchecked,
-    links_moved_without_their_parents,
     markers_left_in_place,
     opaque_in_each_part,
     whiteouts_torn_apart,
