@@ -100,8 +100,8 @@ def _section(total: int, packages: Sequence[Package], first: Splits, releases: S
     section = Section(
         "next-release",
         "Pushing the next release",
-        f"A layer of {format_size(total)} of installed files; in each of {len(packages)} releases another directory ({shares} of the "
-        "bytes) is replaced by another version. A part is sent when its diff_id is new.",
+        f"A layer of {format_size(total)} of installed files; in each of {len(packages)} releases another directory "
+        f"({shares} of the bytes) is replaced by another version. A part is sent when its diff_id is new.",
         ["layer", "limit", "parts", "parts sent: median", "most", "bytes sent: median", "most", "parts with a new digest: most"],
         data=[],
     )
