@@ -20,7 +20,7 @@ from layerkit.destinations.parts import (
     named_root,
     parts_of,
 )
-from layerkit.destinations.whole_file import WholeFile, output_errors, sync_folder
+from layerkit.destinations.whole_file import WholeFile, output_errors
 from layerkit.errors import DamagedError, OutputError
 from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest
@@ -63,9 +63,7 @@ class OciLayout:
             self._file(INDEX_FILE, index_json([*(old for old in self._entries if not _replaces(entry, old)), entry]))
             with output_errors(self._title):
                 if self._is_new:
-                    sync_folder(self._folder)
                     self._folder.replace(self._target)
-                    sync_folder(self._target.parent)
             self._is_new, self._added = False, []
         except BaseException:
             self.abandon()

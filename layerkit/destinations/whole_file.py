@@ -1,5 +1,8 @@
 """A file that appears whole or not at all: written under another name beside its target, then renamed.
 
+The bytes are handed to the system, and not forced to the disk, as with cp and docker save: for gigabytes that would cost more
+than making them did (5 of 27 seconds for a 3.1 GB archive), and only a power cut soon after is what it would help against.
+
 A target that is no ordinary file (/dev/null, a named pipe) is written to directly: there is nothing to rename.
 """
 
@@ -45,16 +48,14 @@ class WholeFile:
                 view = view[count:]
 
     def commit(self) -> None:
-        """The file is complete and safe on disk, under its name."""
+        """The file is complete, under its name."""
         with self._told():
             if self._temporary is None:
                 self._close()
                 return
-            os.fsync(self._fd)
             self._close()
             self._temporary.replace(self._target)
             self._temporary = None
-            sync_folder(self._target.parent)
 
     def abandon(self) -> None:
         """Nothing of it is left. Safe to call at any time, also after `commit`."""
@@ -84,12 +85,3 @@ def output_errors(name: str, written: int = 0) -> Iterator[None]:
     except OSError as error:
         more = f" after {written:,} bytes; make room, or write to another disk" if error.errno in _OUT_OF_ROOM else ""
         raise OutputError(f"{name}: can't be written: {error.strerror}{more}") from None
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a rename in it survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

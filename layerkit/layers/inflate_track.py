@@ -29,7 +29,7 @@ _LEAST_PIECE = 4 << 10
 _PIECE_OUTPUT = 2 << 20
 """Raw bytes above which pieces get smaller: what is kept near a cut is counted in pieces."""
 
-_OUTPUT = 4 << 20
+_OUTPUT = 256 << 10
 """Raw bytes handed out at a time at most."""
 
 _BEFORE = 6
