@@ -102,7 +102,8 @@ class InflateTrack:
         """Raises SeveralMembers after the last chunk if the stream isn't a single member, DamagedError if it isn't sound."""
         self._recent.clear()
         self._kept = _Kept()
-        crc = at = cost = 0
+        crc = at = cost = piece_at = 0
+        ratio = 0.5
         pieces_kept = raw_kept = 0
         for output in _ahead(self._inflate()):
             self._recent.append(output)
@@ -117,10 +118,15 @@ class InflateTrack:
             for ahead in [raw for raw in self._kept.ahead if raw <= self._seen]:
                 self._kept.ahead.discard(ahead)
                 self.remember(ahead)
-            yield Chunk(output.data, at, cost, output.end)
+            # Where in its piece an output ends isn't known; the piece before compressed about as well.
+            after = output.end if output.whole else min(cost + int(len(output.data) * ratio), output.end)
+            yield Chunk(output.data, at, cost, after)
             crc = isal_zlib.crc32(output.data, crc)
             at += len(output.data)
-            cost = output.end
+            cost = after
+            if output.whole:
+                ratio = (output.end - output.begin) / max(at - piece_at, 1)
+                piece_at = at
         self._check_trailer(crc, at, cost)
 
     def remember(self, raw: int) -> None:
