@@ -55,7 +55,7 @@ def section(material: Material, limit: int, results: list[Result]) -> Section:
     return Section(
         "fix",
         f"Splitting a gzip layer of {format_size(material.size)} at {format_size(limit)}",
-        "`fix` reads an OCI archive with an attestation and writes the fixed one to a file, safe on disk (fsync), or to nowhere. "
+        "`fix` reads an OCI archive with an attestation and writes the fixed one to a file or to nowhere. "
         "`igzip -d` of the layer to nowhere is the floor: inflating it once. gunzip | gzip and gunzip | pigz are what every tool "
         "that recompresses has to do at least; they don't split.",
         RACE_COLUMNS,
