@@ -102,7 +102,7 @@ class InflateTrack:
         """Raises SeveralMembers after the last chunk if the stream isn't a single member, DamagedError if it isn't sound."""
         self._recent.clear()
         self._kept = _Kept()
-        crc = at = cost = piece_at = 0
+        crc = at = cost = piece_at = end = 0
         ratio = 0.5
         pieces_kept = raw_kept = 0
         for output in _ahead(self._inflate()):
@@ -119,15 +119,17 @@ class InflateTrack:
                 self._kept.ahead.discard(ahead)
                 self.remember(ahead)
             # Where in its piece an output ends isn't known; the piece before compressed about as well.
-            after = output.end if output.whole else min(cost + int(len(output.data) * ratio), output.end)
+            estimate = output.end if output.whole else min(cost + int(len(output.data) * ratio), output.end)
+            after = max(estimate, cost)  # the last piece turns out shorter than it was when it was read
             yield Chunk(output.data, at, cost, after)
             crc = isal_zlib.crc32(output.data, crc)
             at += len(output.data)
             cost = after
+            end = output.end
             if output.whole:
                 ratio = (output.end - output.begin) / max(at - piece_at, 1)
                 piece_at = at
-        self._check_trailer(crc, at, cost)
+        self._check_trailer(crc, at, end)
 
     def remember(self, raw: int) -> None:
         """Something may begin or end at this offset, which is behind the last chunk, in it, or shortly before it. Raises

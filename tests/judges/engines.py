@@ -128,10 +128,15 @@ class Dockerd(_Daemon):
         # Where the mounts of / are private, dockerd mounts its data on itself, and leaves that behind.
         subprocess.run(["umount", str(self.folder / "data")], capture_output=True, check=False)
 
-    @contextmanager
-    def mounted(self, image: Image) -> Iterator[Path]:
-        target = self.folder / "mount"
-        target.mkdir(exist_ok=True)
+    def output(self, image: Image, *command: str) -> str:
+        """What `command` says in a container of the image, without a network."""
+        self._load(image)
+        try:
+            return run(*self._docker, "run", "--rm", "--network", "none", NAME, *command)
+        finally:
+            run(*self._docker, "image", "rm", "-f", NAME)
+
+    def _load(self, image: Image) -> None:
         archive = self.folder / "image.tar"
         layout = write_layout(image, self.folder / "layout")
         try:
@@ -140,6 +145,12 @@ class Dockerd(_Daemon):
         finally:
             shutil.rmtree(layout)
             archive.unlink(missing_ok=True)
+
+    @contextmanager
+    def mounted(self, image: Image) -> Iterator[Path]:
+        target = self.folder / "mount"
+        target.mkdir(exist_ok=True)
+        self._load(image)
         data = json.loads(run(*self._docker, "image", "inspect", NAME))[0]["GraphDriver"]["Data"]
         lower = ":".join(filter(None, [data["UpperDir"], data.get("LowerDir", "")]))
         run("mount", "-t", "overlay", "overlay", "-o", f"ro,lowerdir={lower}:{self._nothing()}", target)
