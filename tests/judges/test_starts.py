@@ -46,7 +46,18 @@ def test_python_starts_and_says_the_same(dockerd: Dockerd, tmp_path: Path) -> No
     layer = tmp_path / "layer.tar"
     files = [str(path).lstrip("/") for path in (python, *_libraries(python), Path(os.__file__).parent)]
     skipped = ["--exclude=site-packages", "--exclude=dist-packages", "--exclude=test", "--exclude=__pycache__", "--exclude=*.a"]
-    command = ["tar", "-C", "/", "--sort=name", "--dereference", "--hard-dereference", *skipped, "-cf", str(layer), *sorted(set(files))]
+    command = [
+        "tar",
+        "-C",
+        "/",
+        "--sort=name",
+        "--dereference",
+        "--hard-dereference",
+        *skipped,
+        "-cf",
+        str(layer),
+        *sorted(set(files)),
+    ]
     subprocess.run(command, check=True)
     before = image_of(layer.read_bytes())
     after = fix(before, max_layer_size=LIMIT)
