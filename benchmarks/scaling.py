@@ -86,7 +86,7 @@ def entries(rules: Rules, most: int) -> Section:
     for share in ENTRY_SHARES:
         count = max(int(most * share), 1)
         folder = rules.work / f"entries-{count}"
-        material = packed(folder, lambda path, count=count: write_entries(path, count), rules.say)  # type: ignore[misc]
+        material = packed(folder, lambda path, count=count: write_entries(path, count), rules.say)  # type: ignore[misc]  # mypy can't infer a lambda's default
         raw = folder / "layer.tar"
         scans.append((count, alternate(f"{count:,} entries", [_scan(way, raw) for way in WAYS], rules, inputs=[raw])))
         races.append((count, alternate(f"{count:,} entries", _fixes(material), rules, inputs=[material.oci])))
@@ -140,6 +140,7 @@ def cores(whole: Material, rules: Rules) -> Section | None:
         return None
     contenders = []
     for count in counts:
+        # mypy takes the values of a mixed dict for objects, hence the two ignores
         options = {"nowhere": True, "jobs": count, "cores": count}
         contenders += [
             commands.fix(material.oci, limit, f"layerkit fix, gzip, {count} cores", "--allow-oversized", **options),  # type: ignore[arg-type]

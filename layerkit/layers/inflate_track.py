@@ -2,8 +2,7 @@
 
 ISA-L inflates on one core what takes rapidgzip more than two, and hashing and framing fill the other; what ISA-L doesn't tell is
 where blocks begin. So the neighbourhood of every cut is kept, compressed and raw, and block boundaries are looked for in it
-afterwards (`boundaries`). With more cores, or when no boundary is found near a cut, `gzip_track` does the same with an index of
-the whole stream.
+afterwards (`boundaries`). When no boundary is found near a cut, `gzip_track` does the same with an index of the whole stream.
 """
 
 import queue

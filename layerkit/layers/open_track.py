@@ -2,6 +2,8 @@
 
 Copying beats encoding wherever the stream can be cut often enough: deflate blocks, zstd frames, plain tar. Everything else is
 encoded: another compression, a level the user asked for, one zstd frame, several gzip members, limits too small for the blocks.
+
+The number of cores has no say: the same layer and options give the same parts on every machine.
 """
 
 import os
@@ -19,17 +21,14 @@ from layerkit.layers.inflate_track import InflateTrack
 from layerkit.layers.spool import Spool
 from layerkit.layers.track import Track
 
-MANY_CORES = 4
-"""From here on rapidgzip's several threads are faster than ISA-L's one."""
-
 MIN_RESTARTS = 32
 """A stream is spliced when a part spans at least this many of its restarts; with fewer, edges would be most of it."""
 
 _RAPIDGZIP_CHUNK = 2 << 20
 """Compressed bytes of one inflating thread's work. On a 3.1 GB layer with two threads 4 MiB is the fastest and peaks at 590 MB;
 1 MiB takes a third more time and 270 MB."""
-_RAPIDGZIP_BUDGET = 8 << 20
-"""Compressed bytes that all inflating threads work on: what keeps memory under 700 MB with many cores."""
+_RAPIDGZIP_THREADS = 4
+"""More would take more than 700 MB."""
 _LEAST_CHUNK = 128 << 10
 _LEAST_PIECE = 4 << 10
 
@@ -61,19 +60,13 @@ def open_track(
     found = compression_of(source)
     cores = jobs or os.cpu_count() or 1
     if found is compression and level is None:
-        if (
-            found is Compression.GZIP
-            and gzip is GzipWay.INFLATE
-            and cores < MANY_CORES
-            and limit >= MIN_RESTARTS * INFLATED_PIECE
-        ):
+        if found is Compression.GZIP and gzip is GzipWay.INFLATE and limit >= MIN_RESTARTS * INFLATED_PIECE:
             return InflateTrack(source, where), INFLATED_PIECE
         if found is Compression.GZIP and gzip is not GzipWay.ENCODE:
-            threads = min(cores, 8)
-            chunk = max(min(_RAPIDGZIP_CHUNK, _RAPIDGZIP_BUDGET // threads, limit // 256), _LEAST_CHUNK)
+            chunk = max(min(_RAPIDGZIP_CHUNK, limit // 256), _LEAST_CHUNK)
             if limit >= MIN_RESTARTS * chunk:
                 # Two edges of at most one chunk each are encoded anew, at a level that may be a third larger.
-                return GzipTrack(source, where, threads=threads, chunk_size=chunk), chunk * 3 // 4
+                return GzipTrack(source, where, threads=min(cores, _RAPIDGZIP_THREADS), chunk_size=chunk), chunk * 3 // 4
         elif found is Compression.ZSTD:
             ends = frame_ends(source, where)
             longest = max((end - begin for begin, end in zip([0, *ends], ends, strict=False)), default=0)
