@@ -234,7 +234,8 @@ class Planner:
         """The part has grown over the limit: the cut is at the candidate, or there is something too large in it."""
         if self._main.size(cost) > self._limit and self._candidate is not None:
             self._commit(actions)
-        if self._main.size(cost) > self._limit:
+        # A part of nothing but repeated entries can't be cut: whatever comes next stays with them.
+        if self._main.size(cost) > self._limit and self._main.first is not None:
             self._give_up(self._main.size(cost))
             if may_cut:
                 self._mark(None, ancestors, cost, actions)

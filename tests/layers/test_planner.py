@@ -15,6 +15,7 @@ from layerkit.layers.planner import Constraints, Mark, Planner
 from layerkit.tar.framing import Framer, Member
 from layerkit.tar.header import Kind
 from tests import tar_building as tar
+from tests.splitting import split_tar
 
 
 class Plan(NamedTuple):
@@ -158,3 +159,15 @@ def test_the_same_members_give_the_same_cuts(limit: int) -> None:
     members = members_of(*release(1)[:300])
     first, second = (planned(members, noise_costs(members), limit) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize("limit", range(2 * 512, 12 * 512, 512))
+def test_repeated_entries_alone_may_fill_a_part(limit: int) -> None:
+    """Then nothing can be cut off: what comes next stays with them, or is named in the error."""
+    source = tar.layer(tar.directory("long-" * 30), tar.fifo("a"), tar.file("long-" * 30 + "/b", b"b"), tar.fifo("c"))
+    try:
+        parts = split_tar(source, limit)
+    except UnsplittableError as error:
+        assert "over the limit" in str(error)
+    else:
+        assert max(map(len, parts)) <= limit
