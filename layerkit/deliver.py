@@ -1,25 +1,35 @@
 """Splitting, proving and delivering one image, overlapping.
 
-In: an image, what the target takes, a destination. Out: the image is there under its name, or nothing is. Blobs are offered as
-soon as they are known; the destination's name comes last, after the proof.
+In: an image, what the target takes, a destination. Out: the image is there under its name, or nothing is. Blobs are offered, and
+read back for the proof, as soon as they are known; the destination's name comes last, after the proof.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from layerkit.destinations.destination import Destination
 from layerkit.errors import CannotFixError
+from layerkit.image.blob import Blob, Buffer
 from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image
+from layerkit.layers.part import Part
 from layerkit.layers.spool import Spool
 from layerkit.progress import SILENT, Progress
 from layerkit.proof import Prover
 from layerkit.pusher.upload import BlobTooSlowError
-from layerkit.rewrite import Announce, Fixed, FixOptions, fix_image, ignore
+from layerkit.rewrite import Fixed, FixOptions, LayerChange, Listener, fix_image
 from layerkit.rewrite.options import MIN_LIMIT
 
 MAX_REFINEMENTS = 6
 """Times a layer that an edge keeps timing out on is halved: a 64th of a gigabyte is a matter of seconds anywhere."""
+
+
+Offer = Callable[[Blob, str], None]
+"""Takes a blob of the result, and what to call it."""
+
+
+def _nowhere(blob: Blob, label: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ def deliver(
     spool = spool or Spool()
     slow: dict[Digest, int] = {}
     try:
-        fixed = fix_and_prove(image, options, verify=verify, spool=spool, progress=progress, announce=destination.offer)
+        fixed = fix_and_prove(image, options, verify=verify, spool=spool, progress=progress, offer=destination.offer)
         for _ in range(MAX_REFINEMENTS + 1):
             try:
                 digest = destination.finish(fixed.image)
@@ -75,17 +85,42 @@ def fix_and_prove(
     verify: bool = True,
     spool: Spool,
     progress: Progress = SILENT,
-    announce: Announce = ignore,
+    offer: Offer = _nowhere,
 ) -> Fixed:
     """The fixed image, proven unless `verify` is False. Raises what `fix_image` raises, and ProofError."""
     if not verify:
-        return fix_image(image, options, spool=spool, progress=progress, announce=announce)
+        return fix_image(image, options, spool=spool, progress=progress, listener=_Offering(offer))
     with Prover(jobs=options.jobs, progress=progress) as prover:
-        fixed = fix_image(
-            image, options, spool=spool, progress=progress, announce=announce, watch=prover.watch, changed=prover.prove
-        )
+        fixed = fix_image(image, options, spool=spool, progress=progress, listener=_Proving(offer, prover))
         prover.check()
     return fixed
+
+
+class _Offering(Listener):
+    """Offers blobs as they are made."""
+
+    def __init__(self, offer: Offer) -> None:
+        self._offer = offer
+
+    def announce(self, blob: Blob, label: str) -> None:
+        self._offer(blob, label)
+
+
+class _Proving(_Offering):
+    """And has them proven."""
+
+    def __init__(self, offer: Offer, prover: Prover) -> None:
+        super().__init__(offer)
+        self._prover = prover
+
+    def watch(self, where: str) -> Callable[[Buffer], None]:
+        return self._prover.watch(where)
+
+    def made(self, part: Part, where: str) -> None:
+        self._prover.begin(part, where)
+
+    def changed(self, change: LayerChange) -> None:
+        self._prover.prove(change)
 
 
 def _refined(
@@ -107,7 +142,7 @@ def _refined(
         platforms=(),
         keep_attestations=True,
     )
-    refined = fix_and_prove(fixed.image, again, verify=verify, spool=spool, progress=progress, announce=destination.offer)
+    refined = fix_and_prove(fixed.image, again, verify=verify, spool=spool, progress=progress, offer=destination.offer)
     return replace(refined, changes=(*fixed.changes, *refined.changes), attestations=fixed.attestations, absent=fixed.absent)
 
 

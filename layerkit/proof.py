@@ -1,7 +1,7 @@
 """The proof that a rewritten layer still says the same.
 
-In: the source's raw tar as it streams by while it is split, and the new layers' blobs. Out: nothing, or ProofError. Each new
-layer is read back from its compressed bytes, those that will be published: its SHA-256 must be the
+In: the source's raw tar as it streams by while it is split, and the new layers' blobs as they are made. Out: nothing, or
+ProofError. Each new layer is read back from its compressed bytes, those that will be published: its SHA-256 must be the
 diff_id that the config will hold, and the tree that the new layers make together must be the tree the source makes, down to
 what they hide of the layers below. The trees are `verify`'s, which shares nothing with the splitter's decisions.
 
@@ -20,7 +20,7 @@ from layerkit.errors import ProofError
 from layerkit.image.blob import Buffer
 from layerkit.image.digest import short
 from layerkit.layers.decode import decoded
-from layerkit.layers.split import Part
+from layerkit.layers.part import Part
 from layerkit.progress import SILENT, Progress
 from layerkit.rewrite.layers import LayerChange
 from layerkit.verify.compare import compare, same_markers
@@ -51,6 +51,7 @@ class Prover:
         self._pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1, thread_name_prefix="proof")
         self._progress = progress
         self._sources: dict[str, LayerTree] = {}
+        self._begun: dict[str, list[tuple[Part, Future[Directory]]]] = {}
         self._proofs: list[tuple[LayerChange, LayerTree, list[Future[Directory]]]] = []
 
     def watch(self, where: str) -> Callable[[Buffer], None]:
@@ -58,10 +59,21 @@ class Prover:
         tree = self._sources[where] = LayerTree(where, Crc32)
         return tree.feed
 
+    def begin(self, part: Part, where: str) -> None:
+        """Begins with a part that the layer called `where` will probably have. From any thread."""
+        self._begun.setdefault(where, []).append((part, self._pool.submit(self._read_back, part, where)))
+
     def prove(self, change: LayerChange) -> None:
-        """Begins with the proof of a change whose source was watched."""
-        source = self._sources.pop(change.where)
-        self._proofs.append((change, source, [self._pool.submit(self._read_back, part, change) for part in change.parts]))
+        """These are a layer's parts, whose source was watched; what else was begun for it doesn't count."""
+        begun = self._begun.pop(change.where, [])
+        futures = []
+        for part in change.parts:
+            found = next((future for other, future in begun if other is part), None)
+            futures.append(found or self._pool.submit(self._read_back, part, change.where))
+        for _, future in begun:
+            if future not in futures:
+                future.cancel()
+        self._proofs.append((change, self._sources.pop(change.where), futures))
 
     def check(self) -> None:
         """Raises ProofError for the first change that isn't what it should be."""
@@ -81,8 +93,8 @@ class Prover:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _read_back(self, part: Part, change: LayerChange) -> Directory:
-        where = f"{change.where}: new layer {short(part.blob.digest)}"
+    def _read_back(self, part: Part, layer: str) -> Directory:
+        where = f"{layer}: new layer {short(part.blob.digest)}"
         tree = LayerTree(where, Crc32)
         hasher = hashlib.sha256()
         with self._progress.task(f"prove {short(part.blob.digest)}", part.recipe.length) as task:

@@ -11,11 +11,12 @@ class Destination(Protocol):
     """What the commands write to; the pusher has the same shape. Not for use by several images at once."""
 
     def offer(self, blob: Blob, label: str) -> None:
-        """`blob` will be part of the image: begin to take it. Returns soon, is idempotent per digest, may be called from any
-        thread; what goes wrong surfaces in `finish`. `label` is what progress calls it."""
+        """`blob` will probably be part of the image: begin to take it. Returns soon, is idempotent per digest, may be called from
+        any thread; what goes wrong surfaces in `finish`. `label` is what progress calls it."""
 
     def finish(self, image: Image) -> Digest:
-        """Takes what wasn't offered, then configs and manifests, and the name last. Returns the root's digest."""
+        """Takes what wasn't offered, then configs and manifests, and the name last. A blob that was offered and isn't part of the
+        image leaves no trace in a file or folder. Returns the root's digest."""
 
     def abandon(self) -> None:
         """Leaves nothing behind under the name: no file, no tag. Safe to call after `finish`."""

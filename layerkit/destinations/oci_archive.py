@@ -1,12 +1,13 @@
 """An OCI layout in a tar, to a file or to standard output.
 
-Blobs are written as they are offered, each once and verified on its way; `index.json`, which names the image, comes last. An
-image of one platform gets a `manifest.json` too, so that `docker load` takes the file. The same image gives the same digest; the
-same order of offers gives the same bytes.
+Blobs are written as they are offered, each once and verified on its way; to a stream, which can't be taken back, when it is
+certain that they belong to the image. `index.json`, which names the image, comes last. An image of one platform gets a
+`manifest.json` too, so that `docker load` takes the file. The same image gives the same digest; the same order of offers
+gives the same bytes.
 """
 
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
@@ -39,6 +40,9 @@ class Sink(Protocol):
 
     name: str
 
+    @property
+    def can_rewind(self) -> bool: ...
+    def rewind(self, size: int) -> None: ...
     def write(self, data: Buffer) -> None: ...
     def commit(self) -> None: ...
     def abandon(self) -> None: ...
@@ -57,6 +61,13 @@ class StreamSink:
             while view:  # an unbuffered stream may take less than all
                 view = view[self._stream.write(view) :]
 
+    @property
+    def can_rewind(self) -> bool:
+        return False
+
+    def rewind(self, size: int) -> None:
+        raise NotImplementedError(f"{self.name} can't be taken back")
+
     def commit(self) -> None:
         with output_errors(self.name):
             self._stream.flush()
@@ -73,6 +84,8 @@ class OciArchive:
         self._name = name
         self._progress = progress
         self._written = 0
+        self._places: list[tuple[Digest, int]] = []
+        """The blobs that were written, each with the offset of its header."""
         self._intake = Intake(self._put)
         self._docker: Callable[[Image, str | None], bytes | None] = docker_manifest
         self._add(LAYOUT_FILE, LAYOUT)
@@ -83,14 +96,17 @@ class OciArchive:
         return cls(WholeFile(path), name=name, progress=progress)
 
     def offer(self, blob: Blob, label: str) -> None:
-        self._intake.offer(blob, label)
+        if self._sink.can_rewind:
+            self._intake.offer(blob, label)
 
     def finish(self, image: Image) -> Digest:
         """Raises OutputError, or ImageError for a blob that is missing or isn't what its digest says; then nothing is left."""
         try:
-            for blob, label in parts_of(image):
+            wanted = list(parts_of(image))
+            for blob, label in wanted:
                 self._intake.offer(blob, label)
             self._intake.drain()
+            self._take_strays_out(wanted)
             docker = self._docker(image, self._name)
             if docker is not None:
                 self._add(DOCKER_FILE, docker)
@@ -107,7 +123,22 @@ class OciArchive:
         self._intake.stop()
         self._sink.abandon()
 
+    def _take_strays_out(self, wanted: Sequence[tuple[Blob, str]]) -> None:
+        """What was offered and isn't part of the image; what stands behind it is written again."""
+        blobs = {blob.digest: (blob, label) for blob, label in wanted}
+        first = next((number for number, (digest, _) in enumerate(self._places) if digest not in blobs), None)
+        if first is None:
+            return
+        behind = self._places[first:]
+        del self._places[first:]
+        self._written = behind[0][1]
+        self._sink.rewind(self._written)
+        for digest, _ in behind:
+            if digest in blobs:
+                self._put(*blobs[digest])
+
     def _put(self, blob: Blob, label: str) -> None:
+        self._places.append((blob.digest, self._written))
         self._write(_header(blob_path(blob), blob.size))
         with self._progress.task(label, blob.size) as task:
             for chunk in blob.verified(label):

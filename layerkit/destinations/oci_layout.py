@@ -38,7 +38,7 @@ class OciLayout:
         self._title = str(path)
         self._name = name
         self._progress = progress
-        self._added: list[Path] = []
+        self._added: dict[Digest, Path] = {}
         self._intake = Intake(self._put)
         with output_errors(self._title):
             self._target = path.resolve()
@@ -56,15 +56,18 @@ class OciLayout:
     def finish(self, image: Image) -> Digest:
         """Raises OutputError, or ImageError for a blob that is missing or isn't what its digest says; then nothing is left."""
         try:
-            for blob, label in parts_of(image):
+            wanted = list(parts_of(image))
+            for blob, label in wanted:
                 self._intake.offer(blob, label)
             self._intake.drain()
+            for digest in self._added.keys() - {blob.digest for blob, _ in wanted}:
+                self._added.pop(digest).unlink()
             entry = named_root(image, self._name)
             self._file(INDEX_FILE, index_json([*(old for old in self._entries if not _replaces(entry, old)), entry]))
             with output_errors(self._title):
                 if self._is_new:
                     self._folder.replace(self._target)
-            self._is_new, self._added = False, []
+            self._is_new, self._added = False, {}
         except BaseException:
             self.abandon()
             raise
@@ -74,9 +77,9 @@ class OciLayout:
         self._intake.stop()
         if self._is_new:
             shutil.rmtree(self._folder, ignore_errors=True)
-        for path in self._added:
+        for path in self._added.values():
             path.unlink(missing_ok=True)
-        self._added = []
+        self._added = {}
 
     def _put(self, blob: Blob, label: str) -> None:
         path = self._folder / blob_path(blob)
@@ -91,7 +94,7 @@ class OciLayout:
                     self._intake.check()
                     file.write(chunk)
                     task.advance(len(chunk))
-            self._added.append(path)
+            self._added[blob.digest] = path
             file.commit()
         finally:
             file.abandon()

@@ -47,6 +47,17 @@ class WholeFile:
                 self.written += count
                 view = view[count:]
 
+    @property
+    def can_rewind(self) -> bool:
+        return self._temporary is not None
+
+    def rewind(self, size: int) -> None:
+        """Only the first `size` bytes were written."""
+        with self._told():
+            os.ftruncate(self._fd, size)
+            os.lseek(self._fd, size, os.SEEK_SET)
+            self.written = size
+
     def commit(self) -> None:
         """The file is complete, under its name."""
         with self._told():

@@ -74,7 +74,10 @@ class EncodedTrack:
     def forget(self, raw: int) -> None:
         pass
 
-    def restarts(self) -> list[Restart]:
+    def settled(self, raw: int) -> bool:
+        return self._complete or raw <= self._restarts[-1].raw
+
+    def restarts(self, upto: int | None = None) -> list[Restart]:
         return self._restarts
 
     def compressed(self, start: int, end: int) -> Sliceable:

@@ -37,7 +37,7 @@ class ZstdTrack:
         self._restarts: list[Restart] = []
 
     def chunks(self) -> Iterator[Chunk]:
-        restarts = [Restart(0, 0)]
+        self._restarts = [Restart(0, 0)]
         at = begin = 0
         for end in self._ends:
             whole = end - begin
@@ -46,8 +46,7 @@ class ZstdTrack:
                 yield Chunk(data, at, begin, begin + whole)
                 at += len(data)
             begin = end
-            restarts.append(Restart(at, 8 * end))
-        self._restarts = restarts
+            self._restarts.append(Restart(at, 8 * end))
 
     def remember(self, raw: int) -> None:
         pass  # everything can be found again
@@ -55,7 +54,10 @@ class ZstdTrack:
     def forget(self, raw: int) -> None:
         pass
 
-    def restarts(self) -> list[Restart]:
+    def settled(self, raw: int) -> bool:
+        return raw <= self._restarts[-1].raw
+
+    def restarts(self, upto: int | None = None) -> list[Restart]:
         return self._restarts
 
     def compressed(self, start: int, end: int) -> Sliceable:
@@ -98,7 +100,10 @@ class PlainTrack:
     def forget(self, raw: int) -> None:
         pass
 
-    def restarts(self) -> list[Restart]:
+    def settled(self, raw: int) -> bool:
+        return True
+
+    def restarts(self, upto: int | None = None) -> list[Restart]:
         offsets = [*range(0, self._blob.size, self._STEP), self._blob.size]
         return [Restart(offset, 8 * offset) for offset in offsets]
 

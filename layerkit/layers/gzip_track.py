@@ -78,7 +78,10 @@ class GzipTrack:
     def forget(self, raw: int) -> None:
         pass
 
-    def restarts(self) -> list[Restart]:
+    def settled(self, raw: int) -> bool:
+        return self._restarts is not None  # the index is complete with the last block
+
+    def restarts(self, upto: int | None = None) -> list[Restart]:
         assert self._restarts is not None, "chunks() has to be exhausted first"
         return self._restarts
 

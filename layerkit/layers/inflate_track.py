@@ -75,6 +75,10 @@ class _Cut:
     restarts: tuple[Restart, ...] | None = None
     """The block boundaries near it, once they were looked for."""
 
+    def wants(self, raw: int) -> bool:
+        """Does what comes out from this offset on still belong to the neighbourhood?"""
+        return (self.pieces_after < _AFTER or raw < self.raw + 2 * WINDOW) and raw < self.raw + _MOST
+
 
 @dataclass
 class _Kept:
@@ -151,10 +155,14 @@ class InflateTrack:
         if cut is not None:
             self._kept.size -= cut.kept
 
-    def restarts(self) -> list[Restart]:
+    def settled(self, raw: int) -> bool:
+        return not any(cut.wants(self._seen) for cut in self._kept.cuts.values() if cut.raw <= raw)
+
+    def restarts(self, upto: int | None = None) -> list[Restart]:
         found = {Restart(0, 8 * self._begin)}
         for cut in self._kept.cuts.values():
-            found.update(self._look(cut))
+            if upto is None or cut.raw <= upto:
+                found.update(self._look(cut))
         return sorted(found)
 
     def compressed(self, start: int, end: int) -> Sliceable:
@@ -181,8 +189,7 @@ class InflateTrack:
     def _extend(self, output: _Output) -> None:
         """The neighbourhoods that are still open get what has come out."""
         for cut in self._kept.cuts.values():
-            open_still = cut.pieces_after < _AFTER or output.raw < cut.raw + 2 * WINDOW
-            if open_still and output.raw < cut.raw + _MOST:
+            if cut.wants(output.raw):
                 cut.outputs.append(output)
                 cut.pieces_after += output.whole
                 cut.kept += len(output.data)

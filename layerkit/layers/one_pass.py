@@ -1,11 +1,14 @@
 """The pass itself: bytes stream by, members are framed, the planner says what becomes of them, parts are hashed.
 
-In: a track and constraints. Out: the parts' recipes. Raises what the planner raises, and `Again` is the caller's to handle.
+In: a track and constraints. Out: the parts' recipes, all of them at the end. Most are complete long before: each is offered as
+soon as nothing more is expected for it. Something may still arrive late (a hard link whose target went there); then the
+recipe at the end is another one. Raises what the planner raises, and `Again` is the caller's to handle.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from layerkit.image.blob import Buffer
 from layerkit.layers.part import PartBuilder, Recipe
@@ -21,22 +24,27 @@ class Meter(Protocol):
         """`count` more bytes of the layer's blob have been read."""
 
 
+class Complete(NamedTuple):
+    """A part that nothing more is expected for."""
+
+    number: int
+    """From 0."""
+    recipe: Recipe
+    stuck: Stuck | None
+    """What is in it, if it can't be cut any smaller."""
+
+
 @dataclass(frozen=True)
 class PassOptions:
     warn: Callable[[str], None]
     meter: Meter
     see: Callable[[Buffer, int], None]
     """Is shown the whole raw tar, in pieces, each with its offset."""
+    offer: Callable[[Complete], None]
+    """Is told of parts while the layer still streams by."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    recipes: list[Recipe]
-    stuck: dict[int, Stuck]
-    """Number of a part that can't be cut any smaller -> what is in it."""
-
-
-def run_pass(track: Track, where: str, constraints: Constraints, options: PassOptions) -> Outcome:
+def run_pass(track: Track, where: str, constraints: Constraints, options: PassOptions) -> list[Complete]:
     """One pass. Raises DamagedError, CannotFixError, Again, SeveralMembers."""
     planner = Planner(where, constraints, options.warn)
     framer = Framer(where)
@@ -54,11 +62,13 @@ def run_pass(track: Track, where: str, constraints: Constraints, options: PassOp
             parts.pass_by(chunk, framer.settled)
         else:
             parts.pass_end(chunk, framer.end)
+        for complete in parts.complete():
+            options.offer(complete)
         options.meter.advance(chunk.cost_after - cost)
         cost = chunk.cost_after
     framer.close()
     parts.apply(planner.finish(cost), None)
-    return Outcome(parts.finish(planner.last_words()), planner.stuck)
+    return parts.finish(planner.last_words())
 
 
 def _cost_at(member: Member, chunk: Chunk) -> int:
@@ -76,6 +86,8 @@ class _Parts:
         self._candidate: int | None = None
         """Offset of the candidate."""
         self._closed: list[PartBuilder] = []
+        self._unoffered: deque[int] = deque()
+        """Numbers of closed parts."""
         self._main = PartBuilder(0)
         self._main.insert(planner.head)
         self._before: PartBuilder | None = None
@@ -114,6 +126,7 @@ class _Parts:
                 assert self._before is not None and self._fork is not None
                 for tail in self._due:
                     self._before.insert(tail.runs)
+                self._unoffered.append(len(self._closed))
                 self._closed.append(self._before)
                 self._main = self._fork
                 self._before = self._fork = self._candidate = None
@@ -153,17 +166,25 @@ class _Parts:
             self._whole.advance(memoryview(self._held), self._held_at, chunk.start)
         self._whole.advance(self._data, self._at, chunk.start + len(self._data))
 
-    def finish(self, last_words: bytes) -> list[Recipe]:
+    def complete(self) -> Iterator[Complete]:
+        """The parts, each once, that are closed and can be put together."""
+        while self._unoffered and self._track.settled(self._closed[self._unoffered[0]].at):
+            number = self._unoffered.popleft()
+            yield self._completed(number, self._closed[number].copy())
+
+    def finish(self, last_words: bytes) -> list[Complete]:
         """No more bytes. `last_words` are the runs of one more part."""
         if not self._closed and (self._whole is None or self._whole.is_source):
-            return [(self._whole or self._main).finish()]
+            return [Complete(0, (self._whole or self._main).finish(), self._planner.stuck.get(0))]
         parts = [*self._closed, self._main]
         if last_words:
             parts.append(PartBuilder(0))
             parts[-1].insert(last_words)
-        for part in parts:
-            part.insert(END_OF_ARCHIVE)
-        return [part.finish() for part in parts]
+        return [self._completed(number, part) for number, part in enumerate(parts)]
+
+    def _completed(self, number: int, part: PartBuilder) -> Complete:
+        part.insert(END_OF_ARCHIVE)
+        return Complete(number, part.finish(), self._planner.stuck.get(number))
 
     def _advance(self, upto: int) -> None:
         for builder in (self._main, self._fork):

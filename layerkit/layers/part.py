@@ -1,10 +1,12 @@
-"""What a part's raw tar consists of, and its digest as the source streams by."""
+"""A part, what its raw tar consists of, and its digest as the source streams by."""
 
 import hashlib
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from isal import isal_zlib
 
+from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest
 
 Literal = bytes
@@ -28,6 +30,20 @@ class Recipe(NamedTuple):
     crc: int
     length: int
     """Bytes."""
+
+    @property
+    def end(self) -> int:
+        """Offset in the source up to which it takes something."""
+        return max((piece.end for piece in self.pieces if isinstance(piece, Raw)), default=0)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the layers that replace a layer."""
+
+    blob: Blob
+    diff_id: Digest
+    recipe: Recipe
 
 
 class PartBuilder:

@@ -65,9 +65,10 @@ def arrange(
 
 
 def assemble(recipe: Recipe, track: Track, store: Store, *, min_verbatim: int = MIN_VERBATIM) -> Sliceable:
-    """The part's compressed stream. Reads raw bytes near the cuts again, holds one edge in memory at a time."""
+    """The part's compressed stream. Reads raw bytes near the cuts again, holds one edge in memory at a time. The track has to be
+    settled up to the part's end."""
     contents: list[Sliceable] = [store(track.codec.begin())] if track.codec.begin() else []
-    for step in arrange(recipe.pieces, track.restarts(), track.history, min_verbatim=min_verbatim):
+    for step in arrange(recipe.pieces, track.restarts(recipe.end), track.history, min_verbatim=min_verbatim):
         if isinstance(step, Encode):
             contents.append(store(track.codec.literal(_raw_bytes(step.pieces, track))))
         else:

@@ -1,26 +1,29 @@
 """One layer becomes several, in one pass over its raw tar.
 
 In: a layer's blob and what its parts may be. Out: the parts, or one part that only changed its compression. While the raw
-tar streams by, members are framed, the planner decides, and every part's SHA-256 and CRC run along; afterwards each part is put
-together from verbatim stretches and re-encoded edges, and must be within the limit.
+tar streams by, members are framed, the planner decides, and every part's SHA-256 and CRC run along; as soon as a part is complete
+it is put together from verbatim stretches and re-encoded edges, and must be within the limit.
 """
 
 import hashlib
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from layerkit.errors import CannotFixError, DamagedError
 from layerkit.image.blob import Blob, Buffer, Bytes, FileRange, Joined, Sliceable, digest_content
 from layerkit.image.digest import Digest
 from layerkit.image.media_types import Compression
+from layerkit.layers.finish import Finisher, Limit, Ready
 from layerkit.layers.gzip_track import SeveralMembers
 from layerkit.layers.inflate_track import NeedsIndex
-from layerkit.layers.one_pass import Outcome, PassOptions, run_pass
+from layerkit.layers.one_pass import PassOptions, run_pass
 from layerkit.layers.open_track import GzipWay, compression_of, open_track
-from layerkit.layers.part import PartBuilder, Recipe
+from layerkit.layers.part import Part, PartBuilder
 from layerkit.layers.placement import Again
-from layerkit.layers.planner import Constraints, too_large
+from layerkit.layers.planner import Constraints
 from layerkit.layers.splice import assemble
 from layerkit.layers.spool import Spool
 from layerkit.layers.track import Track
@@ -52,20 +55,7 @@ class SplitOptions:
     """Sees the source's raw tar as it streams by."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """One of the layers that replace a layer."""
-
-    blob: Blob
-    diff_id: Digest
-    recipe: Recipe
-
-
-Ready = Callable[[Part, int, int], None]
-"""Is told of a part as soon as its digest is known, with its number from 1 and how many there are."""
-
-
-def _unheard(part: Part, number: int, count: int) -> None:
+def _unheard(part: Part, number: int) -> None:
     pass
 
 
@@ -82,20 +72,21 @@ def split_layer(
     `where` names the layer in messages. Raises DamagedError for a damaged layer, UnsplittableError and CannotFixError for one
     that can't be split, OutputError when the temporary file can't grow."""
     source = _local(blob, spool)
-    task = _Retractable(progress.task(where, source.size))
-    with ThreadPoolExecutor(1, thread_name_prefix="verify") as pool:
-        # An uncompressed blob's digest is its diff_id, which is computed on the way if it is asked for.
-        known = options.diff_id == blob.digest and compression_of(source) is Compression.NONE
-        verified = pool.submit(_verify, blob, source, where) if not known else pool.submit(lambda: None)
+    # An uncompressed blob's digest is its diff_id, which is computed on the way if it is asked for.
+    known = options.diff_id == blob.digest and compression_of(source) is Compression.NONE
+    threads = ThreadPoolExecutor((options.jobs or os.cpu_count() or 1) + 1, thread_name_prefix="digest")
+    with closing(_Retractable(progress.task(where, source.size))) as task:
         try:
-            recipes, contents = _split(source, where, options, spool, progress.warn, task)
-        except DamagedError:
-            verified.result()  # a wrong digest explains more than what it led to
-            raise
+            verified = threads.submit(_verify, blob, source, where) if not known else threads.submit(lambda: None)
+            try:
+                parts = _split(source, where, options, _Means(spool, progress.warn, task, threads, ready))
+            except DamagedError:
+                verified.result()  # a wrong digest explains more than what it led to
+                raise
+            verified.result()
         finally:
-            task.close()
-        verified.result()
-    return _digested(recipes, contents, options, ready)
+            threads.shutdown(cancel_futures=True)
+    return parts
 
 
 def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, progress: Progress = SILENT) -> Part:
@@ -123,10 +114,20 @@ def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, pr
     return Part(digest_content(assemble(recipe, track, spool.keep)), recipe.diff_id, recipe)
 
 
-def _split(
-    source: Sliceable, where: str, options: SplitOptions, spool: Spool, warn: Callable[[str], None], task: "_Retractable"
-) -> tuple[list[Recipe], list[Sliceable]]:
-    track, margin = _open(source, where, options, spool, gzip=GzipWay.INFLATE)
+@dataclass(frozen=True)
+class _Means:
+    """What it takes to split a layer."""
+
+    spool: Spool
+    warn: Callable[[str], None]
+    task: "_Retractable"
+    threads: ThreadPoolExecutor
+    ready: Ready
+
+
+def _split(source: Sliceable, where: str, options: SplitOptions, means: _Means) -> list[Part]:
+    gzip = GzipWay.INFLATE
+    track, margin = _open(source, where, options, means.spool, gzip=gzip)
     constraints = Constraints(
         limit=options.limit - margin,
         hard_limit=options.limit,
@@ -134,23 +135,23 @@ def _split(
         dropped=options.dropped,
     )
     watch = _Watch(options)
+    limit = Limit(options.limit, options.allow_oversized)
     try:
         for _ in range(MAX_TRIES):
+            finisher = Finisher(track, where, limit, means.spool, means.threads, means.ready)
             try:
-                outcome = run_pass(track, where, constraints, PassOptions(warn, task, watch.see))
+                parts = run_pass(track, where, constraints, PassOptions(means.warn, means.task, watch.see, finisher.offer))
                 watch.check(where)
-                return outcome.recipes, _assemble(outcome, track, where, options, spool)
-            except SeveralMembers:
+                return finisher.finish(parts)
+            except (SeveralMembers, NeedsIndex) as found:
+                gzip = GzipWay.ENCODE if isinstance(found, SeveralMembers) else GzipWay.INDEX
                 track.close()
-                track, margin = _open(source, where, options, spool, gzip=GzipWay.ENCODE)
-                constraints = replace(constraints, limit=options.limit - margin)
-            except NeedsIndex:
-                track.close()
-                track, margin = _open(source, where, options, spool, gzip=GzipWay.INDEX)
+                track, margin = _open(source, where, options, means.spool, gzip=gzip)
                 constraints = replace(constraints, limit=options.limit - margin)
             except Again as again:
                 constraints = constraints.learned(again)
-            task.retract()
+            finisher.drop()
+            means.task.retract()
     finally:
         track.close()
     raise CannotFixError(
@@ -169,28 +170,6 @@ def _open(source: Sliceable, where: str, options: SplitOptions, spool: Spool, *,
         spool=spool,
         gzip=gzip,
     )
-
-
-def _assemble(outcome: Outcome, track: Track, where: str, options: SplitOptions, spool: Spool) -> list[Sliceable]:
-    """The parts' streams. Raises Again when one came out too large, UnsplittableError when nothing can be done about that."""
-    contents = [assemble(recipe, track, spool.keep) for recipe in outcome.recipes]
-    for number, content in enumerate(contents):
-        excess = content.size - options.limit
-        if excess <= 0 or (options.allow_oversized and number in outcome.stuck):
-            continue
-        if number in outcome.stuck:
-            raise too_large(where, outcome.stuck[number], content.size, options.limit)
-        raise Again(shrink=excess)
-    return contents
-
-
-def _digested(recipes: list[Recipe], contents: list[Sliceable], options: SplitOptions, ready: Ready) -> list[Part]:
-    parts = []
-    with ThreadPoolExecutor(options.jobs, thread_name_prefix="digest") as pool:
-        for recipe, blob in zip(recipes, pool.map(digest_content, contents), strict=True):
-            parts.append(Part(blob, recipe.diff_id, recipe))
-            ready(parts[-1], len(parts), len(contents))
-    return parts
 
 
 def _verify(blob: Blob, source: Sliceable, where: str) -> None:

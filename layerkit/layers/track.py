@@ -1,7 +1,7 @@
 """One layer's raw tar as it streams by, and its compressed stream as something that can be cut.
 
-Every kind of layer gives the same: while it is read, chunks that know the cost so far; afterwards, places where the compressed
-stream can be entered and left (`Restart`), and raw bytes again from any offset. What is spliced and what is encoded anew
+Every kind of layer gives the same: while it is read, chunks that know the cost so far; of what has gone by, places where the
+compressed stream can be entered and left (`Restart`), and raw bytes again. What is spliced and what is encoded anew
 differs only in how far apart the restarts are and how much history they need.
 """
 
@@ -49,14 +49,18 @@ class Track(Protocol):
     def forget(self, raw: int) -> None:
         """It won't."""
 
-    def restarts(self) -> list[Restart]:
-        """Where the compressed stream can be entered and left, ascending, near what was remembered at least; after `chunks` is
-        exhausted."""
+    def settled(self, raw: int) -> bool:
+        """Is all known of the stream up to this raw offset that there will be? Until `chunks` is exhausted, restarts and raw
+        bytes may only be asked for where this is true."""
+
+    def restarts(self, upto: int | None = None) -> list[Restart]:
+        """Where the compressed stream can be entered and left, ascending: those near what was remembered at least, up to a raw
+        offset or to the end."""
 
     def compressed(self, start: int, end: int) -> Sliceable:
         """Bytes [start, end) of the compressed stream."""
 
     def raw(self, start: int, end: int) -> Iterator[Buffer]:
-        """Raw bytes [start, end) again, near what was remembered; after `chunks` is exhausted."""
+        """Raw bytes [start, end) again, near what was remembered."""
 
     def close(self) -> None: ...

@@ -9,8 +9,8 @@ written: new blobs are ranges of the old ones and a few megabytes of new bytes. 
     documents  manifests, configs and indexes in step
 """
 
-from layerkit.rewrite.documents import Fixed, fix_image, ignore
-from layerkit.rewrite.layers import Announce, LayerChange
+from layerkit.rewrite.documents import Fixed, fix_image
+from layerkit.rewrite.layers import LayerChange, Listener
 from layerkit.rewrite.options import FixOptions, options_for
 
-__all__ = ["Announce", "FixOptions", "Fixed", "LayerChange", "fix_image", "ignore", "options_for"]
+__all__ = ["FixOptions", "Fixed", "LayerChange", "Listener", "fix_image", "options_for"]

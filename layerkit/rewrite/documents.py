@@ -19,7 +19,7 @@ from layerkit.image.media_types import Family, config_type, family_of, index_typ
 from layerkit.layers.spool import Spool
 from layerkit.progress import SILENT, Progress
 from layerkit.rewrite.decisions import MANY_LAYERS, MAX_LAYERS, target_family
-from layerkit.rewrite.layers import Announce, Changed, LayerChange, LayerRewriter, Watch
+from layerkit.rewrite.layers import LayerChange, LayerRewriter, Listener
 from layerkit.rewrite.options import FixOptions
 
 
@@ -35,16 +35,7 @@ class Fixed:
     """Entries of a sparse index that were taken out because nothing of them is in the image."""
 
 
-def ignore(blob: Blob, label: str) -> None:
-    """An `announce` that nobody listens to."""
-
-
-def _unwatched(where: str) -> None:
-    return None
-
-
-def _unnoticed(change: LayerChange) -> None:
-    pass
+_NOBODY = Listener()
 
 
 def fix_image(
@@ -53,15 +44,11 @@ def fix_image(
     *,
     spool: Spool | None = None,
     progress: Progress = SILENT,
-    announce: Announce = ignore,
-    watch: Watch = _unwatched,
-    changed: Changed = _unnoticed,
+    listener: Listener = _NOBODY,
 ) -> Fixed:
     """Raises ImageError for a damaged image, CannotFixError for one that can't be fixed as asked, UsageError for a platform it
-    doesn't have. `announce` is told of blobs as they become ready; `watch` and `changed`, see `rewrite.layers`."""
-    return _Rewrite(
-        image, options, LayerRewriter(image, options, spool or Spool(), progress, announce, watch, changed), progress
-    ).run()
+    doesn't have."""
+    return _Rewrite(image, options, LayerRewriter(image, options, spool or Spool(), progress, listener), progress).run()
 
 
 class _Rewrite:

@@ -1,10 +1,9 @@
 """The new layers of an image, each made once however many platforms share it.
 
 In: layer descriptors. Out: what each became. Every blob that will be part of the result is announced as soon as it is known, so
-that it can be on its way while later layers are still being split.
+that it can be on its way while the rest is still being made.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from layerkit.image.blob import Blob, Bytes, FileRange, Joined, read_at
@@ -20,14 +19,12 @@ from layerkit.image.media_types import (
     layer_type,
     sniff,
 )
-from layerkit.layers.split import Observer, Part, SplitOptions, recode_layer, split_layer
+from layerkit.layers.part import Part
+from layerkit.layers.split import Observer, SplitOptions, recode_layer, split_layer
 from layerkit.layers.spool import Spool
 from layerkit.progress import Progress
 from layerkit.rewrite.decisions import Action, decide, dropped_members, kept_annotations
 from layerkit.rewrite.options import FixOptions
-
-Announce = Callable[[Blob, str], None]
-"""Is told of each blob of the result, and what to call it."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +45,22 @@ class LayerChange:
         return len(self.parts) > 1
 
 
-Watch = Callable[[str], Observer | None]
-"""Gives, for a layer by its name, what wants to see its raw tar as it streams by."""
+class Listener:
+    """Is told what a rewrite finds while it goes on; this one doesn't care. Now and then a layer has something late for a part
+    that was complete already: then another one takes its place, and is announced too. What counts is the result."""
+
+    def announce(self, blob: Blob, label: str) -> None:
+        """A blob of the result, and what to call it. From any thread."""
+
+    def watch(self, where: str) -> Observer | None:
+        """What wants to see the raw tar of the layer called `where` as it streams by. Asked again when that begins anew."""
+        return None
+
+    def made(self, part: Part, where: str) -> None:
+        """A part of the layer called `where`, before it is known which others there will be. From any thread."""
+
+    def changed(self, change: LayerChange) -> None:
+        """A layer was rewritten: these are its parts."""
 
 
 def compression_in(image: Image, layer: Descriptor) -> Compression:
@@ -62,10 +73,6 @@ def compression_in(image: Image, layer: Descriptor) -> Compression:
     return sniff(bytes(next(iter(content.chunks()), b""))[:6])
 
 
-Changed = Callable[[LayerChange], None]
-"""Is told of each rewritten layer as soon as its parts are known."""
-
-
 class LayerRewriter:
     """Rewrites the layers of one image. `changes` is what it did so far, by the source's digest."""
 
@@ -75,9 +82,7 @@ class LayerRewriter:
         options: FixOptions,
         spool: Spool,
         progress: Progress,
-        announce: Announce,
-        watch: Watch,
-        changed: Changed,
+        listener: Listener,
     ) -> None:
         self.changes: dict[Digest, LayerChange] = {}
         self.blobs: dict[Digest, Blob] = {}
@@ -86,14 +91,12 @@ class LayerRewriter:
         self._options = options
         self._spool = spool
         self._progress = progress
-        self._announce = announce
-        self._watch = watch
-        self._changed = changed
+        self._listener = listener
 
     def keep(self, layer: Descriptor, family: Family) -> Descriptor:
         """A layer whose bytes stay: its media type follows its bytes and the family."""
         if self._image.has(layer) or not is_foreign_layer(layer.media_type):
-            self._announce(self._image.blob(layer), f"layer {short(layer.digest)}")
+            self._listener.announce(self._image.blob(layer), f"layer {short(layer.digest)}")
         if not is_ordinary_layer(layer.media_type):
             return layer
         media_type = layer_type(family, compression_in(self._image, layer))
@@ -109,7 +112,7 @@ class LayerRewriter:
         if change is None:
             change = self._change(layer, diff_id, decision.action, decision.compression, where)
             self.changes[layer.digest] = change
-            self._changed(change)
+            self._listener.changed(change)
         media_type = layer_type(family, change.compression)
         annotations = kept_annotations(layer)
         more = {"annotations": annotations} if annotations else {}
@@ -136,20 +139,21 @@ class LayerRewriter:
             jobs=self._options.jobs,
             dropped=dropped_members(layer),
             diff_id=diff_id if self._options.check_diff_ids else None,
-            observer=self._watch(where),
+            observer=self._listener.watch(where),
         )
         blob = self._image.blob(layer)
         parts: list[Part] = []
 
-        def ready(part: Part, number: int, count: int) -> None:
-            of = f" part {number} of {count}" if count > 1 else ""
-            self._announce(self._there(part, compression) or part.blob, f"layer {short(layer.digest)}{of}")
+        def ready(part: Part, number: int) -> None:
+            self._listener.announce(self._there(part, compression) or part.blob, f"layer {short(layer.digest)} part {number}")
+            self._listener.made(part, where)
 
         if action is Action.RECODE:
             part = recode_layer(blob, where, options, self._spool, self._progress)
             if part.blob.size <= options.limit:
                 parts = [part]
-                ready(part, 1, 1)
+                ready(part, 1)
         if not parts:
-            parts = split_layer(blob, where, replace(options, observer=self._watch(where)), self._spool, self._progress, ready)
+            options = replace(options, observer=self._listener.watch(where))
+            parts = split_layer(blob, where, options, self._spool, self._progress, ready)
         return LayerChange(where, blob, diff_id, tuple(parts), compression, options.dropped)

@@ -16,7 +16,8 @@ from layerkit.image.digest import Digest
 from layerkit.image.media_types import Compression
 from layerkit.layers import inflate_track
 from layerkit.layers.decode import decoded
-from layerkit.layers.split import Part, SplitOptions, split_layer
+from layerkit.layers.part import Part
+from layerkit.layers.split import SplitOptions, split_layer
 from layerkit.layers.spool import Spool
 from layerkit.verify import compare, merged_view
 

@@ -24,7 +24,7 @@ from layerkit.image.media_types import (
 )
 from layerkit.layers.decode import decoded
 from layerkit.profiles import GENERIC, REPLICATED
-from layerkit.rewrite import fix_image, options_for
+from layerkit.rewrite import Listener, fix_image, options_for
 from layerkit.rewrite.decisions import STARGZ_ANNOTATIONS, Action
 from layerkit.rewrite.options import Known
 from layerkit.rewrite.plan import plan_layers
@@ -179,8 +179,9 @@ def test_what_the_target_has_takes_a_parts_place(tmp_path: Path) -> None:
     assert other.digest != part.blob.digest
     known = Known(Descriptor.of(OCI_LAYER_GZIP, other.digest, other.size), other)
     options = replace(options_for(GENERIC, max_layer_size=LIMIT), known={part.diff_id: known})
-    announced: list[Blob] = []
-    result = fix_image(image, options, announce=lambda blob, label: announced.append(blob)).image
+    listener = Announced()
+    result = fix_image(image, options, listener=listener).image
+    announced = listener.blobs
     first = result.platforms()[0].manifest.layers[0]
     assert first.digest == other.digest
     assert other in announced
@@ -188,16 +189,24 @@ def test_what_the_target_has_takes_a_parts_place(tmp_path: Path) -> None:
     assert not verify(image, result)
 
 
+class Announced(Listener):
+    def __init__(self) -> None:
+        self.blobs: list[Blob] = []
+        self.labels: list[str] = []
+
+    def announce(self, blob: Blob, label: str) -> None:
+        self.blobs.append(blob)
+        self.labels.append(label)
+
+
 def test_every_layer_is_announced_once_it_is_known(tmp_path: Path) -> None:
     files: Files = {}
     image = opened(tmp_path, files, add_image(files, [small(), large()]))
-    labels: dict[str, str] = {}
-    result = fix_image(
-        image, options_for(GENERIC, max_layer_size=LIMIT), announce=lambda blob, label: labels.update({blob.digest: label})
-    ).image
+    listener = Announced()
+    result = fix_image(image, options_for(GENERIC, max_layer_size=LIMIT), listener=listener).image
     layers = result.platforms()[0].manifest.layers
-    assert set(labels) == {layer.digest for layer in layers}
-    assert labels[layers[1].digest].endswith(f"part 1 of {len(layers) - 1}")
+    assert [blob.digest for blob in listener.blobs] == [layer.digest for layer in layers]
+    assert listener.labels[1].endswith("part 1")
 
 
 def test_the_plan_is_told_without_reading(tmp_path: Path) -> None:
