@@ -15,6 +15,7 @@ from layerkit.errors import DamagedError
 from layerkit.image.blob import Buffer, InputFile
 from layerkit.tar.header import (
     BLOCK,
+    KINDS,
     ZERO_BLOCK,
     Header,
     HeaderError,
@@ -30,6 +31,9 @@ MAX_EXTENSION = 16 << 20
 T = TypeVar("T")
 
 _NO_RECORDS: dict[bytes, bytes] = {}
+_LONGER = frozenset((b"x", b"X", b"L", b"K", b"g", b"S"))
+"""Types whose headers may be more than one block."""
+_NEVER = 1 << 62
 
 
 class Member(NamedTuple):
@@ -76,191 +80,211 @@ class Framer:
 
     def __init__(self, where: str) -> None:
         self._walk = _Walk(where)
-        self._steps = self._walk.steps()
-        self._want = next(self._steps)
+        self._fed = 0
         self._carry = b""
+        """Of the bytes that the walk wants, those that were fed already."""
 
     def feed(self, data: Buffer) -> list[Member]:
         """The members whose headers end in `data`, the next bytes of the tar. Raises DamagedError."""
         view = memoryview(data)
-        at, end = 0, len(view)
-        while at < end:
-            want = self._want
-            if want < 0:
-                step = min(-want, end - at)
-                at += step
-                self._want = want + step
-                if self._want == 0:
-                    self._want = self._steps.send(b"")
-                continue
-            need = want - len(self._carry)
-            if end - at < need:
-                self._carry += view[at:]
-                break
-            block = self._carry + view[at : at + need]
-            self._carry = b""
-            at += need
-            self._want = self._steps.send(block)
-        return self._walk.take()
+        begin = self._fed
+        self._fed = fed = begin + len(view)
+        members: list[Member] = []
+        walk = self._walk
+        while (upto := walk.at + walk.want) <= fed:
+            if self._carry:
+                block = self._carry + view[: upto - begin]
+                self._carry = b""
+            else:
+                block = view[walk.at - begin : upto - begin].tobytes()
+            member = walk.take(block)
+            if member is not None:
+                members.append(member)
+        if walk.at < fed:
+            self._carry += view[max(walk.at - begin, 0) :]
+        return members
 
     @property
     def settled(self) -> int | None:
         """Offset up to which the bytes fed so far belong to members already given out (or to what follows the archive's end);
         None: all of them do."""
-        return None if self._want < 0 or self._walk.ended else self._walk.run_start
+        return None if self._walk.at > self._fed else self._walk.run_start
 
     @property
     def end(self) -> int | None:
         """Offset of the archive's end, once it was seen."""
-        return self._walk.end if self._walk.ended else None
+        return self._walk.end
 
     def close(self) -> int:
         """To be called after the last byte: the offset at which the archive's end is marked. Raises DamagedError if it isn't."""
-        return self._walk.close(pending=self._want < 0, partial=len(self._carry))
+        return self._walk.close(self._fed)
 
 
 def members_of(file: InputFile, where: str) -> Iterator[Member]:
     """The members of a tar that is a whole file, in order; data is skipped, not read. Raises DamagedError."""
     walk = _Walk(where)
-    steps = walk.steps()
-    want = next(steps)
-    at = 0
-    while at < file.size:
-        if want < 0:
-            if at - want > file.size and not walk.ended:
-                break
-            at = min(at - want, file.size)
-            want = steps.send(b"")
-        else:
-            if at + want > file.size:
-                break
-            block = file.read_at(at, want)
-            at += want
-            want = steps.send(block)
-        yield from walk.take()
-        if walk.ended:
-            return
-    walk.close(pending=at < file.size or want < 0, partial=file.size - at)
+    while walk.at + walk.want <= file.size:
+        member = walk.take(file.read_at(walk.at, walk.want))
+        if member is not None:
+            yield member
+    walk.close(file.size)
 
 
 class _Walk:
-    """The state machine behind both readers: asks for bytes, or to skip them, and collects members."""
+    """The state machine behind both readers: says which bytes it wants, is given them, and makes members of them."""
 
     def __init__(self, where: str) -> None:
         self.where = where
-        self.ended = False
-        self._found: list[Member] = []
+        self.at = 0
+        """Offset of the bytes that are wanted next."""
+        self.want = BLOCK
+        """How many they are; never none."""
         self.run_start = 0
         """Offset of the run that is being read."""
-        self.end = 0
-        self._at = 0
-        self._expecting = ""
+        self.end: int | None = None
+        """Offset of the archive's end."""
+        self._member: Member | None = None
+        """The last one."""
+        self._run: Generator[int, bytes, Member] | None = None
+        """The run that is being read, if its headers are more than one block."""
+        self._missing = 0, ""
+        """Of that run: the offset to name, and what is expected there."""
 
-    def take(self) -> list[Member]:
-        found, self._found = self._found, []
-        return found
+    def take(self, block: bytes) -> Member | None:
+        """The bytes that were wanted. Returns the member whose headers they complete."""
+        start = self.at
+        self.at = start + len(block)
+        if self._run is not None:
+            return self._continue(self._run, block)
+        if block == ZERO_BLOCK:
+            self.end = start
+            self.at = _NEVER  # whatever follows the end, appliers don't read it
+            return None
+        try:
+            flag, name, link, size = header = parse_header(block)
+        except HeaderError as error:
+            raise self._damaged(start, error) from None
+        if flag in _LONGER:
+            self._run = self._steps(start, header)
+            next(self._run)  # to where it is sent the first block
+            return self._continue(self._run, block)
+        kind = KINDS.get(flag)
+        if kind is not Kind.FILE or name.endswith(b"/"):
+            kind = self._kind(header, start)
+            size = size if header.has_data else 0
+        data = start + BLOCK
+        self.at = self.run_start = end = data + _padded(size)
+        fields = start, data, size, end, kind, name, link, block, _NO_RECORDS
+        self._member = member = tuple.__new__(Member, fields)  # what Member() does, without the detour through its own __new__
+        return member
 
-    def steps(self) -> Generator[int, bytes, None]:
-        """Yields n > 0: the next n bytes are wanted; n < 0: the next -n bytes are of no interest. Is sent the bytes."""
-        while True:
-            start = self.run_start = self._at
-            self._expecting = ""
-            block = yield BLOCK
-            if block == ZERO_BLOCK:
-                self.end = start
-                self.ended = True
-                while True:  # whatever follows the end, appliers don't read it
-                    self._at += BLOCK
-                    yield -(1 << 62)
-            yield from self._run(start, block)
+    def _continue(self, run: Generator[int, bytes, Member], block: bytes) -> Member | None:
+        try:
+            self.want = run.send(block)
+        except StopIteration as done:
+            self._run = None
+            self.want = BLOCK
+            member: Member = done.value
+            self.at = self.run_start = member.end
+            self._member = member
+            return member
+        return None
 
-    def _run(self, start: int, block: bytes) -> Generator[int, bytes, None]:
-        """One member run, whose first block is here."""
+    def _steps(self, start: int, header: Header) -> Generator[int, bytes, Member]:
+        """One member run, whose first header is here. Yields how many bytes are wanted next and is sent them, the block of that
+        header first."""
+        block = yield BLOCK
         head = [block]
         pax = _NO_RECORDS
         long_name = long_link = b""
-        header = self._parse(parse_header, block, start)
-        at = start + BLOCK
+        at = start
+        """Offset of the header."""
         while header.flag in (b"x", b"X", b"L", b"K"):
-            self._check_extension(header, at - BLOCK)
-            padded = _padded(header.size)
-            payload = (yield padded) if padded else b""
-            head.append(payload)
-            payload = payload[: header.size]
+            payload = b""
+            if padded := self._extension(header, at):
+                payload = yield padded
+                head.append(payload)
+                payload = payload[: header.size]
             if header.flag == b"L":
                 long_name = payload.partition(b"\0")[0]
             elif header.flag == b"K":
                 long_link = payload.partition(b"\0")[0]
             else:
-                pax = {**pax, **self._parse(parse_pax, payload, at)}
-            at += padded
-            self._at = at
-            self._expecting = "the header that the extension header is for"
+                pax = {**pax, **self._parse(parse_pax, payload, at + BLOCK)}
+            at += BLOCK + padded
+            self._missing = at, "the header that the extension header is for"
             block = yield BLOCK
             if block == ZERO_BLOCK:
-                raise self._error(at, self._expecting, "the end of the archive")
-            header = self._parse(parse_header, block, at)
+                raise self._error(*self._missing, "the end of the archive")
             head.append(block)
-            at += BLOCK
+            header = self._parse(parse_header, block, at)
         if header.flag == b"g":
-            self._check_extension(header, at - BLOCK)
-            payload = (yield _padded(header.size)) if header.size else b""
-            head.append(payload)
-            self._parse(parse_pax, payload[: header.size], at)
-            at += len(payload)
+            if padded := self._extension(header, at):
+                payload = yield padded
+                head.append(payload)
+                self._parse(parse_pax, payload[: header.size], at + BLOCK)
             header = header._replace(size=0)
-        if header.flag == b"S":
+        elif header.flag == b"S":
             first = True
             while sparse_extension_follows(block, first=first):
-                self._at = at
-                self._expecting = "the rest of a sparse map"
+                self._missing = self.at, "the rest of a sparse map"
                 block = yield BLOCK
                 head.append(block)
-                at += BLOCK
                 first = False
-        kind = header.kind
-        if kind is None:
-            raise self._error(at - BLOCK, "a tar member of a known type", f"type {header.flag!r} ({header.name!r})")
+        kind = self._kind(header, at)
         size = header.size if header.has_data else 0
         if b"size" in pax and header.has_data:
             size = self._parse(_pax_size, pax[b"size"], start)
         name = long_name or pax.get(b"GNU.sparse.name") or pax.get(b"path") or header.name
         link = long_link or pax.get(b"linkpath") or header.link
-        end = at + _padded(size)
-        self._found.append(Member(start, at, size, end, kind, name, link, b"".join(head), pax))
-        self._at = end
-        if end > at:
-            self._expecting = f"the data of {name.decode(errors='replace')!r}"
-            yield at - end
+        joined = b"".join(head)
+        data = start + len(joined)
+        return Member(start, data, size, data + _padded(size), kind, name, link, joined, pax)
 
-    def _check_extension(self, header: Header, at: int) -> None:
-        self._expecting = f"the rest of a {header.flag.decode()!r} extension header"
+    def _extension(self, header: Header, at: int) -> int:
+        """How many bytes follow the header of an extension, with padding."""
+        self._missing = at, f"the rest of a {header.flag.decode()!r} extension header"
         if header.size > MAX_EXTENSION:
             raise self._error(at, f"an extension header of at most {MAX_EXTENSION:,} bytes", f"{header.size:,}")
+        return _padded(header.size)
 
-    def close(self, *, pending: bool, partial: int) -> int:
-        if self.ended:
+    def _kind(self, header: Header, at: int) -> Kind:
+        kind = header.kind
+        if kind is None:
+            raise self._error(at, "a tar member of a known type", f"type {header.flag!r} ({header.name!r})")
+        return kind
+
+    def close(self, fed: int) -> int:
+        """There are `fed` bytes in all. The offset of the archive's end."""
+        if self.end is not None:
             return self.end
-        if self._expecting:
-            raise self._error(self._at, self._expecting, "the end of the file (it is truncated)")
-        if partial:
-            raise self._error(self._at, "a tar header of 512 bytes", f"{partial} bytes (the file is truncated)")
-        if pending or self._at:
-            raise self._error(self._at, "an end-of-archive block", "the end of the file (it is truncated, or its writer was)")
+        truncated = "the end of the file (it is truncated)"
+        if self._run is not None:
+            raise self._error(*self._missing, truncated)
+        if self.at > fed:
+            assert self._member is not None
+            raise self._error(self.at, f"the data of {self._member.name.decode(errors='replace')!r}", truncated)
+        if self.at < fed:
+            raise self._error(self.at, "a tar header of 512 bytes", f"{fed - self.at} bytes (the file is truncated)")
+        if fed:
+            raise self._error(self.at, "an end-of-archive block", "the end of the file (it is truncated, or its writer was)")
         return 0  # not one byte: an empty layer
 
     def _parse(self, parse: Callable[[bytes], T], data: bytes, at: int) -> T:
         try:
             return parse(data)
         except HeaderError as error:
-            raise DamagedError(f"{self.where}: offset {at:,}: {error}") from None
+            raise self._damaged(at, error) from None
+
+    def _damaged(self, at: int, error: HeaderError) -> DamagedError:
+        return DamagedError(f"{self.where}: offset {at:,}: {error}")
 
     def _error(self, at: int, expected: str, found: str) -> DamagedError:
         return DamagedError.mismatch(f"{self.where}: offset {at:,}", expected=expected, found=found)
 
 
 def _padded(size: int) -> int:
-    return -(-size // BLOCK) * BLOCK
+    return (size + BLOCK - 1) & -BLOCK
 
 
 def _pax_size(value: bytes) -> int:

@@ -4,14 +4,19 @@ POSIX.1-2001 pax ("ustar Interchange Format", "pax Extended Header"), GNU tar ma
 leave room, Go's archive/tar, which is what docker, containerd, podman and umoci read layers with.
 """
 
-import zlib
+import functools
+import struct
 from enum import Enum
 from typing import NamedTuple
+from zlib import adler32
 
 BLOCK = 512
 ZERO_BLOCK = bytes(BLOCK)
 END_OF_ARCHIVE = bytes(2 * BLOCK)
-_ADLER_MODULUS = 65521
+_HALF = BLOCK // 2
+_FIELDS = struct.Struct("100s 24x 12s 12x 8s c 100s 8s")
+"""Name, size, checksum, type flag, link, magic with version."""
+_USTAR = b"ustar\x0000"
 
 
 class Kind(Enum):
@@ -26,7 +31,7 @@ class Kind(Enum):
     """No member of the filesystem: records that hold for all members after it."""
 
 
-_KINDS = {
+KINDS = {
     b"0": Kind.FILE,
     b"\0": Kind.FILE,
     b"7": Kind.FILE,
@@ -39,6 +44,7 @@ _KINDS = {
     b"6": Kind.FIFO,
     b"g": Kind.GLOBAL,
 }
+"""Of a type flag. A name that ends in a slash makes a directory of flag NUL: see `Header.kind`."""
 _HEADER_ONLY = frozenset(b"123456")
 """Types that never have data, whatever their size field says (archive/tar, isHeaderOnlyType)."""
 
@@ -63,7 +69,7 @@ class Header(NamedTuple):
         """None for types no applier knows."""
         if self.flag == b"\0" and self.name.endswith(b"/"):
             return Kind.DIRECTORY
-        return _KINDS.get(self.flag)
+        return KINDS.get(self.flag)
 
     @property
     def has_data(self) -> bool:
@@ -72,25 +78,47 @@ class Header(NamedTuple):
 
 def parse_header(block: bytes) -> Header:
     """`block`: 512 bytes, not all zero. Raises HeaderError for a wrong checksum or a size that is no number."""
-    stored = parse_number(block[148:156], "checksum")
-    # Adler-32's low half is the sum of the bytes plus one, in C; the checksum field counts as eight spaces.
+    name, size, checksum, flag, link, magic = _FIELDS.unpack_from(block)
+    # Adler-32 from 0 has the sum of the bytes in its low half, computed in C and modulo 65521, which ASCII doesn't reach.
+    if adler32(block, 0) & 0xFFFF != _sum_that_says(checksum) or not block.isascii():
+        _check_sum(block, checksum)
+    name = _text(name)
+    if magic == _USTAR and block[345]:
+        name = _text(block[345:476] if block[508:512] == b"tar\0" else block[345:500]) + b"/" + name
+    stored = parse_number(size, "size")
+    if stored < 0:
+        raise HeaderError(f"expected a size in bytes, found {stored}")
+    fields = flag, name, _text(link) if link[0] else link[:0], stored
+    return tuple.__new__(Header, fields)  # what Header() does, without the detour through its own __new__
+
+
+@functools.lru_cache(maxsize=1 << 13)
+def _sum_that_says(checksum: bytes) -> int:
+    """What a header's bytes sum to, this field as it is, if the field (which counts as eight spaces in its own sum) is right."""
+    return parse_number(checksum, "checksum") + sum(checksum) - 8 * ord(" ")
+
+
+def _check_sum(block: bytes, checksum: bytes) -> None:
+    """Any header's. Half a block sums to less than 65521, whatever is in it. Some old tars summed signed characters (archive/tar
+    accepts both)."""
+    expected = _sum_that_says(checksum)
+    found = (adler32(block[:_HALF], 0) & 0xFFFF) + (adler32(block[_HALF:], 0) & 0xFFFF)
+    if found == expected:
+        return
+    stored = parse_number(checksum, "checksum")
     plain = block[:148] + b"        " + block[156:]
-    if (zlib.adler32(plain) & 0xFFFF) != (stored + 1) % _ADLER_MODULUS and stored != _signed_sum(plain):
+    if stored != sum(byte - 256 if byte > 127 else byte for byte in plain):
         raise HeaderError(f"expected a tar header, found a block whose checksum is {sum(plain)}, not {stored}")
-    name = _text(block[:100])
-    magic = block[257:265]
-    if magic == b"ustar\x0000":
-        prefix = _text(block[345:476] if block[508:512] == b"tar\0" else block[345:500])
-        if prefix:
-            name = prefix + b"/" + name
-    size = parse_number(block[124:136], "size")
-    if size < 0:
-        raise HeaderError(f"expected a size in bytes, found {size}")
-    return Header(block[156:157], name, _text(block[157:257]), size)
 
 
 def parse_number(field: bytes, what: str) -> int:
     """An octal field, or a base-256 one (GNU). Empty is 0. Raises HeaderError."""
+    digits = field.rstrip(b" \0")
+    if digits.isdigit():  # most numbers
+        try:
+            return int(digits, 8)
+        except ValueError:
+            raise HeaderError(f"expected an octal {what}, found {field!r}") from None
     if field[0] & 0x80:
         value = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
         if field[0] & 0x40:
@@ -130,8 +158,3 @@ def parse_pax(payload: bytes) -> dict[bytes, bytes]:
 
 def _text(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
-
-
-def _signed_sum(block: bytes) -> int:
-    """Some old tars summed signed characters (archive/tar accepts both)."""
-    return sum(byte - 256 if byte > 127 else byte for byte in block)

@@ -170,6 +170,15 @@ def test_errors(tar: bytes, error: str) -> None:
         framed(tar)
 
 
+def test_truncated_in_a_long_sparse_map() -> None:
+    block, more, last = bytearray(header("s", b"S")), bytearray(BLOCK), bytes(BLOCK)
+    block[482] = more[504] = 1  # another block of the map follows
+    run = with_checksum(bytes(block)) + more + last
+    assert [found.head for found in framed(layer(run))] == [run]
+    with pytest.raises(DamagedError, match=r"^layer 1: offset 1,024: expected the rest of a sparse map, found the end of the"):
+        framed(run[: 3 * BLOCK - 1])
+
+
 def test_nothing_at_all_is_an_empty_layer() -> None:
     assert framed(b"") == []
     assert framed(layer()) == []

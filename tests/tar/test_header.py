@@ -1,7 +1,9 @@
 """Numbers, pax records and names, read back from what was written."""
 
+from collections.abc import Callable
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from layerkit.tar.header import HeaderError, Kind, parse_header, parse_number, parse_pax, sparse_extension_follows
@@ -40,6 +42,48 @@ def test_octal_as_programs_write_it(field: bytes, value: int) -> None:
 def test_no_number(field: bytes) -> None:
     with pytest.raises(HeaderError, match="expected an octal mode, found"):
         parse_number(field, "mode")
+
+
+@given(st.text("01234567890 \0_+-xo", min_size=8, max_size=8).map(str.encode))
+def test_octal_digit_by_digit(field: bytes) -> None:
+    """Python's int() also takes signs, underscores and prefixes."""
+    digits = field.strip(b" \0").split(b"\0")[0].rstrip(b" ")
+    if set(digits) <= set(b"01234567"):
+        assert parse_number(field, "mode") == sum((digit - ord("0")) * 8**place for place, digit in enumerate(digits[::-1]))
+    else:
+        with pytest.raises(HeaderError, match="expected an octal mode, found"):
+            parse_number(field, "mode")
+
+
+def signed(byte: int) -> int:
+    return byte - 256 if byte > 127 else byte
+
+
+ADLER = 65521
+"""Modulus of the checksum that sums the bytes."""
+
+
+@given(
+    names=st.binary(min_size=100, max_size=100),
+    rest=st.one_of(st.binary(min_size=255, max_size=255), st.integers(0, 255).map(lambda byte: bytes([byte]) * 255)),
+    form=st.sampled_from([b"%06o\0 ", b"%07o\0", b"%06o  ", b"%08o", b"%6o\0 "]),
+    off_by=st.sampled_from([0, 1, -1, 256, ADLER - 1, ADLER, ADLER + 1, -ADLER, 2 * ADLER]),
+    of=st.sampled_from([int, signed]),
+)
+def test_the_checksum_is_the_sum_of_the_bytes_signed_or_not(
+    names: bytes, rest: bytes, form: bytes, off_by: int, of: Callable[[int], int]
+) -> None:
+    block = bytearray(names + header("", b"0")[100:257] + rest)
+    block[148:156] = b"        "
+    sums = {sum(block), sum(map(signed, block))}
+    stored = sum(map(of, block)) + off_by
+    assume(stored >= 0)
+    block[148:156] = form % stored
+    if stored in sums:
+        assert parse_header(bytes(block)).name.endswith(names.partition(b"\0")[0])
+    else:
+        with pytest.raises(HeaderError, match=f"checksum is {max(sums)}, not {stored}$"):
+            parse_header(bytes(block))
 
 
 @given(st.dictionaries(keys, st.binary(max_size=200), max_size=5))
