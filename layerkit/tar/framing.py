@@ -33,6 +33,7 @@ T = TypeVar("T")
 _NO_RECORDS: dict[bytes, bytes] = {}
 _LONGER = frozenset((b"x", b"X", b"L", b"K", b"g", b"S"))
 """Types whose headers may be more than one block."""
+_FILE = Kind.FILE  # once: up to Python 3.11, looking up a member of an Enum takes as long as reading a field of a header
 _NEVER = 1 << 62
 
 
@@ -169,7 +170,7 @@ class _Walk:
             next(self._run)  # to where it is sent the first block
             return self._continue(self._run, block)
         kind = KINDS.get(flag)
-        if kind is not Kind.FILE or name.endswith(b"/"):
+        if kind is not _FILE or name.endswith(b"/"):
             kind = self._kind(header, start)
             size = size if header.has_data else 0
         data = start + BLOCK

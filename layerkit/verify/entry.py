@@ -6,6 +6,7 @@ norm here, because docker, containerd, podman and umoci all read layers with it;
 number.
 """
 
+import functools
 from collections.abc import Mapping
 
 from layerkit.errors import DamagedError
@@ -17,8 +18,11 @@ XATTR = b"SCHILY.xattr."
 
 NOTHING: Mapping[bytes, bytes] = {}
 _EXTENSIONS = b"xXLK"
+_SPARSE = ord("S")
 _NANOSECONDS = 1_000_000_000
 _MODE_BITS = 0o7777
+_SYMLINK = Kind.SYMLINK
+_DEVICES = Kind.CHAR_DEVICE, Kind.BLOCK_DEVICE
 
 
 class Entry:
@@ -51,29 +55,42 @@ class Entry:
 
 def entry_of(member: Member, globals_in_force: Mapping[bytes, bytes], where: str) -> Entry:
     """The entry of a member. Raises DamagedError, naming `where` and the offset, for fields that are no numbers."""
-    pax = member.pax
-    block, _ = _split_head(member.head)
+    kind, pax = member.kind, member.pax
+    block = member.head if len(member.head) == BLOCK else _split_head(member.head)[0]
     try:
-        entry = Entry(
-            member.kind,
-            parse_number(block[100:108], "mode") & _MODE_BITS,
-            _pax_int(pax[b"uid"], "uid") if b"uid" in pax else parse_number(block[108:116], "uid"),
-            _pax_int(pax[b"gid"], "gid") if b"gid" in pax else parse_number(block[116:124], "gid"),
-            _pax_time(pax[b"mtime"]) if b"mtime" in pax else parse_number(block[136:148], "mtime") * _NANOSECONDS,
-        )
-        if member.kind in (Kind.CHAR_DEVICE, Kind.BLOCK_DEVICE):
+        if pax:
+            entry = Entry(
+                kind,
+                parse_number(block[100:108], "mode") & _MODE_BITS,
+                _pax_int(pax[b"uid"], "uid") if b"uid" in pax else parse_number(block[108:116], "uid"),
+                _pax_int(pax[b"gid"], "gid") if b"gid" in pax else parse_number(block[116:124], "gid"),
+                _pax_time(pax[b"mtime"]) if b"mtime" in pax else parse_number(block[136:148], "mtime") * _NANOSECONDS,
+            )
+            xattrs = {key[len(XATTR) :]: value for key, value in pax.items() if key.startswith(XATTR)}
+            if xattrs:
+                entry.xattrs = xattrs
+        else:
+            entry = Entry(kind, *_attributes(block[100:124], block[136:148]))
+        if kind in _DEVICES:
             entry.device = parse_number(block[329:337], "device number"), parse_number(block[337:345], "device number")
     except HeaderError as error:
         raise DamagedError(f"{where}: offset {member.start:,}: {error}") from None
-    if pax:
-        xattrs = {key[len(XATTR) :]: value for key, value in pax.items() if key.startswith(XATTR)}
-        if xattrs:
-            entry.xattrs = xattrs
-    if member.kind is Kind.SYMLINK:
+    if kind is _SYMLINK:
         entry.link = member.link
     entry.size = member.size
     entry.globals = globals_in_force
     return entry
+
+
+@functools.lru_cache(maxsize=1 << 13)
+def _attributes(mode_and_owner: bytes, mtime: bytes) -> tuple[int, int, int, int]:
+    """Mode, uid, gid and mtime of these fields of a header: a layer's files have few different ones. Raises HeaderError."""
+    return (
+        parse_number(mode_and_owner[:8], "mode") & _MODE_BITS,
+        parse_number(mode_and_owner[8:16], "uid"),
+        parse_number(mode_and_owner[16:], "gid"),
+        parse_number(mtime, "mtime") * _NANOSECONDS,
+    )
 
 
 def globals_after(member: Member, before: Mapping[bytes, bytes], where: str) -> Mapping[bytes, bytes]:
@@ -88,8 +105,10 @@ def globals_after(member: Member, before: Mapping[bytes, bytes], where: str) -> 
 
 def sparse_map(member: Member) -> bytes:
     """What says where a sparse file's data belong, as stored; empty for ordinary files."""
+    if len(member.head) == BLOCK and member.head[156] != _SPARSE:
+        return b""
     block, extensions = _split_head(member.head)
-    if block[156:157] == b"S":
+    if block[156] == _SPARSE:
         return block[386:495] + extensions
     return b"".join(key + b"=" + member.pax[key] + b"\n" for key in sorted(member.pax) if key.startswith(b"GNU.sparse."))
 

@@ -7,7 +7,7 @@ and the last entry of a path wins (image-spec layer.md, "Applying Changesets").
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from layerkit.errors import DamagedError
@@ -21,6 +21,9 @@ OPAQUE = b".wh..wh..opq"
 _RESERVED = b".wh..wh."
 """Markers of the AUFS storage driver. Appliers differ on them: they count as files here, so that none gets lost."""
 
+_FILE, _DIRECTORY, _HARD_LINK, _GLOBAL = Kind.FILE, Kind.DIRECTORY, Kind.HARD_LINK, Kind.GLOBAL
+_NO_NAMES = (b"", b".", b"..")
+"""What a path may end in without naming anything: see `clean`."""
 _MAX_SYMLINKS = 255
 """Followed in one path (containerd's continuity, fs.RootPath)."""
 
@@ -66,71 +69,77 @@ class LayerTree:
         self._known: dict[bytes, Directory] = {b"": self.root}
         self._at = 0
         self._entry: Entry | None = None
+        """The file whose data haven't ended yet."""
         self._hasher = fingerprint(b"")
         self._data_end = 0
 
     def feed(self, data: Buffer) -> None:
         """The next bytes of the tar. Raises DamagedError."""
+        self.take(data, self._framer.feed(data))
+
+    def take(self, data: Buffer, members: Iterable[Member]) -> None:
+        """`feed` for bytes that are framed already: `members` are those whose headers end in `data`. That the tar has ended is
+        then for the one who frames it to check. Raises DamagedError."""
         view = memoryview(data)
         start = self._at
-        self._at += len(view)
-        if self._data_end > start:
-            self._take(view[: self._data_end - start])
-        for member in self._framer.feed(view):
-            self._add(member)
-            if member.size:
-                self._data_end = member.data + member.size
-                self._take(view[member.data - start : self._data_end - start])
+        self._at = fed = start + len(view)
+        if self._entry is not None:
+            self._hasher.update(view[: self._data_end - start])
+            if self._data_end <= fed:
+                self._entry.digest = self._hasher.digest()
+                self._entry = None
+        for member in members:
+            entry = self._add(member)
+            if entry is None:
+                continue
+            stored = sparse_map(member)
+            if not member.size:
+                entry.digest = self._fingerprint(stored).digest() if stored else self._empty
+                continue
+            hasher = self._fingerprint(stored)
+            end = member.data + member.size
+            hasher.update(view[member.data - start : end - start])
+            if end <= fed:  # most files are shorter than what comes at a time
+                entry.digest = hasher.digest()
+            else:
+                self._entry, self._hasher, self._data_end = entry, hasher, end
 
     def close(self) -> Directory:
         """The tree. Raises DamagedError when the tar hasn't ended."""
         self._framer.close()
         return self.root
 
-    def _take(self, data: memoryview) -> None:
-        """Bytes of the data of the member that was added last."""
-        if self._entry is not None:
-            self._hasher.update(data)
-            if self._at >= self._data_end:
-                self._entry.digest = self._hasher.digest()
-                self._entry = None
-
-    def _add(self, member: Member) -> None:
-        if member.kind is Kind.GLOBAL:
+    def _add(self, member: Member) -> Entry | None:
+        """Puts a member into the tree. Returns its entry if it is a file, whose data come next."""
+        kind = member.kind
+        if kind is _GLOBAL:
             self._globals = globals_after(member, self._globals, self.where)
-            return
-        path = member.path
-        parent_path, _, name = path.rpartition(b"/")
+            return None
+        above, _, name = member.name.rpartition(b"/")
+        if name in _NO_NAMES:
+            above, _, name = member.path.rpartition(b"/")
         if name.startswith(WHITEOUT) and (name == OPAQUE or not name.startswith(_RESERVED)) and name != WHITEOUT:
-            self._mark(self._directory(parent_path, member), name)
-            return
+            self._mark(self._directory(above, member), name)
+            return None
         entry = entry_of(member, self._globals, self.where)
-        if member.kind is Kind.DIRECTORY:
-            self._put_directory(parent_path, path, entry, member)
-            return
-        if not path:
-            raise self._error(member, "a directory as the root", f"a {member.kind.value}")
-        parent = self._directory(parent_path, member)
-        self._make_room(parent, name)
-        if member.kind is Kind.HARD_LINK:
+        if kind is _DIRECTORY:
+            self._put_directory(above, name, entry, member)
+            return None
+        if not name:
+            raise self._error(member, "a directory as the root", f"a {kind.value}")
+        parent = self._directory(above, member)
+        if name in parent.children or parent.contested:
+            self._make_room(parent, name)
+        if kind is _HARD_LINK:
             entry = self._linked(member, entry)
-        elif member.kind is Kind.FILE:
-            self._begin(member, entry)
         parent.children[name] = entry
+        return entry if kind is _FILE else None
 
-    def _begin(self, member: Member, entry: Entry) -> None:
-        """The data that follow are `entry`'s."""
-        stored = sparse_map(member)
-        self._hasher = self._fingerprint(stored)
-        self._entry = entry if member.size else None
-        if not member.size:
-            entry.digest = self._hasher.digest() if stored else self._empty
-
-    def _put_directory(self, parent_path: bytes, path: bytes, entry: Entry, member: Member) -> None:
+    def _put_directory(self, above: bytes, name: bytes, entry: Entry, member: Member) -> None:
         """A directory over a directory only brings its attributes (the last entry's count)."""
         directory = self.root
-        if path:
-            parent, name = self._directory(parent_path, member), path.rpartition(b"/")[2]
+        if name:
+            parent = self._directory(above, member)
             child = parent.children.get(name)
             if isinstance(child, Directory):
                 directory = child
@@ -178,10 +187,10 @@ class LayerTree:
         return target
 
     def _directory(self, path: bytes, member: Member) -> Directory:
-        """The directory that `path` leads to; what is missing on the way is made."""
+        """The directory that `path`, as spelled, leads to; what is missing on the way is made."""
         known = self._known.get(path)
         if known is None:
-            known = self._walk(path, member, create=True)
+            known = self._walk(clean(path), member, create=True)
             assert known is not None
             self._known[path] = known
         return known
