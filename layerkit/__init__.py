@@ -6,9 +6,26 @@
     layerkit.push(fixed, "registry.replicated.com/myapp/worker:1.0.1")
 
 Everything raises `layerkit.errors.LayerkitError`s, whose messages are for people.
+
+All but `verify` is imported when it is first asked for: `layerkit --help` is part of this package too, and needn't wait for what
+speaks to registries.
 """
 
-from layerkit.api import fix, open_image, push, split_plan
+from typing import TYPE_CHECKING, Any
+
+# Now, for the package of the same name would take the function's place if it were imported later.
 from layerkit.verify import verify
 
+if TYPE_CHECKING:
+    from layerkit.api import fix, open_image, push, split_plan
+
 __all__ = ["fix", "open_image", "push", "split_plan", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    """PEP 562: what the module itself doesn't have."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from layerkit import api
+
+    return getattr(api, name)

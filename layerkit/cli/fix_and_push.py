@@ -19,7 +19,8 @@ from layerkit.cli.options import (
     verbosity,
 )
 from layerkit.cli.push import open_push, tell_interrupted, tell_traffic
-from layerkit.cli.registries import connector, reuse, target_of
+from layerkit.cli.registries import connector, target_of
+from layerkit.cli.reusing import reuse
 from layerkit.deliver import deliver
 from layerkit.errors import UsageError
 from layerkit.image.digest import Digest, short

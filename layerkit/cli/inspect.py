@@ -7,17 +7,14 @@ from itertools import zip_longest
 from pathlib import Path
 
 import click
-from rich.console import Console, Group, RenderableType
 
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
-from layerkit.destinations.whole_file import WholeFile
 from layerkit.profiles import GENERIC
 from layerkit.progress import Progress
 from layerkit.report.contents import Contents, contents_of
 from layerkit.report.documents import contents_document, image_document
 from layerkit.report.summary import ImageSummary, chosen, summarise
-from layerkit.report.tables import contents_table, image_table
 
 DEFAULT_FILES = 10
 
@@ -86,11 +83,12 @@ def command(
             document["contents"] = [contents_document(one) for one in contents]
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    show(Group(image_table(summary), *map(contents_table, contents)))
+    show(summary, contents)
 
 
 def write_html(path: Path, summary: ImageSummary, contents: Sequence[Contents]) -> None:
     """The page appears whole or not at all. Raises UsageError without the extra `report`."""
+    from layerkit.destinations.whole_file import WholeFile
     from layerkit.report.html import image_page  # jinja2 and plotly, which nothing else needs
 
     page = image_page(summary, contents).encode()
@@ -102,9 +100,13 @@ def write_html(path: Path, summary: ImageSummary, contents: Sequence[Contents]) 
         file.abandon()
 
 
-def show(what: RenderableType) -> None:
-    """Prints a table to standard output, as wide as the terminal."""
+def show(summary: ImageSummary, contents: Sequence[Contents]) -> None:
+    """Prints tables to standard output, as wide as the terminal."""
+    from rich.console import Console, Group  # which neither JSON nor a page needs
+
+    from layerkit.report.tables import contents_table, image_table
+
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
     with console.capture() as captured:
-        console.print(what)
+        console.print(Group(image_table(summary), *map(contents_table, contents)))
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

@@ -10,7 +10,6 @@ Commands are imported when they are called, so that `inspect` doesn't wait for w
 
 import errno
 import importlib
-import importlib.util
 import io
 import os
 import signal
@@ -25,8 +24,20 @@ import click
 from layerkit.errors import LayerkitError
 from layerkit.report.text import printable
 
-COMMANDS = ("inspect", "check", "fix", "push", "fix-and-push", "verify", "login", "logout", "blank", "bench", "sandbox")
-"""In the order `--help` lists them."""
+COMMANDS = {
+    "inspect": "Show platforms, layers, attestations and what exceeds the limit.",
+    "check": "Say what a registry would refuse about IMAGE.",
+    "fix": "Write the rewritten image to OUTPUT.",
+    "push": "Upload the image as it is, the tag last.",
+    "fix-and-push": "Make the image fit its registry, and push it.",
+    "verify": "Compare the filesystems of two images.",
+    "login": "Log in to REGISTRY (registry.replicated.com unless given).",
+    "logout": "Forget the credentials for REGISTRY (registry.replicated.com unless given).",
+    "blank": "Push an empty image over the tag of REFERENCE, where images can't be deleted.",
+    "bench": "Measure how fast and how small IMAGE can be fixed on this machine.",
+    "sandbox": "Run a registry on 127.0.0.1 that refuses what the target refuses.",
+}
+"""As `--help` lists them, without importing them: the first sentence of each one's own help."""
 
 ENVIRONMENT_PREFIX = "LAYERKIT"
 
@@ -45,12 +56,16 @@ class CommandsByName(click.Group):
     """A group whose commands are modules of this package, imported on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in COMMANDS if importlib.util.find_spec(_module(name))]
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command = importlib.import_module(_module(cmd_name)).command
+        command = importlib.import_module(f"layerkit.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         command.name = cmd_name
         # One variable per option whatever the command: LAYERKIT_MAX_LAYER_SIZE, not LAYERKIT_FIX_MAX_LAYER_SIZE.
@@ -66,10 +81,6 @@ class CommandsByName(click.Group):
 
 class ReaderLeftError(Exception):
     """Whoever read our output has enough (`| head`)."""
-
-
-def _module(name: str) -> str:
-    return f"layerkit.cli.{name.replace('-', '_')}"
 
 
 @click.group(

@@ -4,10 +4,12 @@ Definitions. The *cost* at a member is how many compressed bytes of the layer co
 part's *size* is the cost from its first member to here, plus what was repeated in it. A *candidate* is a member before which
 the layer may be cut; at most one is kept.
 
-The rule. In a window below the limit (its last `WINDOW`), the candidate is the member whose path has the smallest hash: two
-releases that agree on the members in a window agree on the cut, so they share the parts before and after it. Before the
-window a member that might not fit is a candidate of last resort. The cut is made at the candidate as soon as a member might
-not fit; if one turns out not to, it was larger than the limit by itself.
+The rule. In a window below the limit (its last `WINDOW`), the candidate is the member of the lowest `rank`: the one nearest the
+root, so that a cut goes between packages rather than through one, and among those the one of the smallest hash. Two releases
+that agree on the members in a window agree on the cut, so they share the parts before and after it. Before the window a member
+that might not fit is a candidate of last resort. The cut is made at the candidate when the part has grown over the limit,
+or before a member that might fit neither here nor in the part that begins at the candidate; if one turns out not to, it was
+larger than the limit by itself.
 
 What is known only later (did the member fit? is there a better candidate?) is settled by keeping two hypotheses at once: `main`
 goes on without a cut, `fork` as if it had been cut at the candidate.
@@ -21,13 +23,18 @@ from typing import NamedTuple
 
 from layerkit.errors import UnsplittableError
 from layerkit.layers.placement import Again, Placement, Step, Tail
+from layerkit.layers.timeless import is_shelf
 from layerkit.layers.tree import Located, Tree, show
 from layerkit.tar.framing import Member
 from layerkit.tar.header import Kind
 
 WINDOW = 0.4
-"""Share of the limit in which cuts are chosen by content. Simulated on a real layer of 44,050 members: with 0.2 to 0.4 replacing
-one package changes one part, at most two; the price is parts of about 80 % of the limit."""
+"""Share of the limit in which cuts are chosen by content; below a half, so that the next part's window can't begin before this
+one ends. A change of size in a part moves its window, and with it the cut in about two of `WINDOW / change` cases; the price
+is parts of about 80 % of the limit."""
+
+MOST_SHELVES = 16
+"""Of a layer's shelves (`timeless`) that get no times: each costs two searches for a block boundary."""
 
 _DOUBT = 64 << 10
 """Bytes that a small layer's estimates may be off."""
@@ -125,10 +132,23 @@ class _Hypothesis:
         self.members += 1
 
 
+class Rank(NamedTuple):
+    """Where a layer is rather cut; the lowest rank wins."""
+
+    depth: int
+    """Directories above the member."""
+    hash: bytes
+    """Of its path."""
+
+
+def rank(path: bytes) -> Rank:
+    return Rank(path.count(b"/"), hashlib.blake2b(path, digest_size=8).digest())
+
+
 @dataclass
 class _Candidate:
-    rank: bytes | None
-    """Hash of the path; None for one of last resort, which any ranked one replaces."""
+    rank: Rank | None
+    """None for one of last resort, which any ranked one replaces."""
     fork: _Hypothesis = field(repr=False)
 
 
@@ -149,8 +169,10 @@ class Planner:
         self.head = b"".join(runs for _, runs in constraints.hoisted)
         """Runs that the first part begins with."""
         self._leading = not constraints.uncut
-        """Have there been only directories so far?"""
-        self._led = False
+        """Have there been only directories so far? They are above most of the layer: no part has their times."""
+        self._shelves = 0
+        self._untimed = False
+        """Is there an entry whose times only the last words have?"""
         self._main = _Hypothesis(Placement(self._tree, hoisted), 0, FRAME + _deflated(self.head))
         self._candidate: _Candidate | None = None
 
@@ -180,12 +202,21 @@ class Planner:
             actions.fork = self._place(self._candidate.fork, member, located)
         self._tree.record(member, located)
         self._leading = self._leading and member.kind is Kind.DIRECTORY and self._candidate is None
-        if self._leading:
-            # The directories that a layer begins with are above most of it: the first part, too, has them without times.
-            self._led = True
-            before = actions.main.insert if actions.main is not None else b""
-            actions.main = Step(before + self._tree.repeat(located.path), keep=False)
+        if self._leading or self._takes_times_from(member, located):
+            self._untimed = True
+            entry = self._tree.repeat(located.path)
+            actions.main = _instead(actions.main, entry)
+            if self._candidate is not None:
+                actions.fork = _instead(actions.fork, entry)
         return actions or None
+
+    def _takes_times_from(self, member: Member, located: Located) -> bool:
+        """Is it a directory whose time changes with every package in it, most of which will be in other parts?"""
+        if member.kind is not Kind.DIRECTORY or self._constraints.uncut or self._shelves == MOST_SHELVES:
+            return False
+        found = is_shelf(located.path)
+        self._shelves += found
+        return found
 
     def finish(self, cost: int) -> Actions:
         """No more members; `cost` is the layer's. The last part may have to be cut once more. Raises Again when a layer that is
@@ -193,7 +224,7 @@ class Planner:
         actions = Actions()
         self._overflow((), cost, actions, may_cut=False)
         self._candidate = None
-        if self._led and not self.part:
+        if self._untimed and not self.part:
             raise Again(uncut=True)
         return actions
 
@@ -219,12 +250,13 @@ class Planner:
         if not self._main.members or not may_cut:
             return
         if self._main.size(cost) >= self._window:
-            rank = hashlib.blake2b(member.path, digest_size=8).digest()
-            if self._candidate is None or self._candidate.rank is None or rank < self._candidate.rank:
-                self._mark(rank, ancestors, cost, actions)
-            if self._might_not_fit(member, cost):
+            ranked = rank(member.path)
+            if self._candidate is None or self._candidate.rank is None or ranked < self._candidate.rank:
+                self._mark(ranked, ancestors, cost, actions)
+            assert self._candidate is not None
+            if self._might_not_fit(self._main, member, cost) and self._might_not_fit(self._candidate.fork, member, cost):
                 self._commit(actions)
-        if self._main.members and self._candidate_is_last_resort() and self._might_not_fit(member, cost):
+        if self._main.members and self._candidate_is_last_resort() and self._might_not_fit(self._main, member, cost):
             self._mark(None, ancestors, cost, actions)
 
     def _candidate_is_last_resort(self) -> bool:
@@ -251,21 +283,21 @@ class Planner:
         if not self._constraints.allow_oversized and size > hard + 2 * (hard - self._limit) + hard // 50 + _DOUBT:
             raise too_large(self.where, stuck, size, hard)
 
-    def _might_not_fit(self, member: Member, cost: int) -> bool:
+    def _might_not_fit(self, hypothesis: _Hypothesis, member: Member, cost: int) -> bool:
         end = max([member.end, *(end for begin, end in self._constraints.glued if begin <= member.start < end)])
         run = end - member.start
         # Stored deflate blocks cost 5 bytes in 65,535, zstd's raw blocks 3 in 128 KiB.
-        return self._main.size(cost) + run + run // 8192 + FRAME > self._limit
+        return hypothesis.size(cost) + run + run // 8192 + FRAME > self._limit
 
     def _may_cut(self, member: Member) -> bool:
         if member.kind is Kind.HARD_LINK:
             return False  # it would follow its target to the part before the cut
         return not any(begin < member.start <= end for begin, end in self._constraints.glued)
 
-    def _mark(self, rank: bytes | None, ancestors: tuple[bytes, ...], cost: int, actions: Actions) -> None:
+    def _mark(self, ranked: Rank | None, ancestors: tuple[bytes, ...], cost: int, actions: Actions) -> None:
         placement = self._main.placement.fork()
         runs = b"".join(self._globals) + placement.repeat(ancestors)
-        self._candidate = _Candidate(rank, _Hypothesis(placement, cost, FRAME + _deflated(runs)))
+        self._candidate = _Candidate(ranked, _Hypothesis(placement, cost, FRAME + _deflated(runs)))
         actions.cuts.append(Mark(runs))
 
     def _commit(self, actions: Actions) -> None:
@@ -274,6 +306,11 @@ class Planner:
         self._main.placement.settle()
         self._candidate = None
         actions.cuts.append(Commit())
+
+
+def _instead(step: Step | None, entry: bytes) -> Step:
+    """What `step` repeats, and `entry` in the member's place."""
+    return Step((step.insert if step is not None else b"") + entry, keep=False)
 
 
 def _deflated(runs: bytes) -> int:

@@ -4,11 +4,23 @@ A part repeats the directories above its first member, or appliers would make th
 directory, the directory's mtime changes, and with it every part that repeats the entry, although nothing else in them did. On
 an overlay only the topmost entry of a directory counts: so parts repeat entries without times, and a small part
 above them all holds the entries as they are.
+
+The part that a directory's own entry is in would change as well. For most directories that is the part with all of their content.
+It isn't for those that a layer begins with, and for *shelves*, which are as large as everything that was ever installed.
 """
 
 from layerkit.tar.header import BLOCK, parse_number
 
+_SHELVES = frozenset({b"site-packages", b"dist-packages", b"node_modules", b"gems"})
+"""Directories in which package managers put packages side by side."""
+
 _TIMES = (b"mtime", b"atime", b"ctime")
+
+
+def is_shelf(path: bytes) -> bool:
+    """Is the directory a shelf that is in no other?"""
+    *above, name = path.split(b"/")
+    return name in _SHELVES and _SHELVES.isdisjoint(above)
 
 
 def timeless(head: bytes) -> bytes:

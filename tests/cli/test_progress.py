@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from layerkit.cli.progress import MAX_BARS, PlainProgress, QuietProgress, TerminalProgress, open_progress
+from layerkit.cli.bars import MAX_BARS, TerminalProgress
+from layerkit.cli.progress import PlainProgress, QuietProgress, open_progress
 
 GB = 1_000_000_000
 

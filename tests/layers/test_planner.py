@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from layerkit.errors import CannotFixError, UnsplittableError
 from layerkit.layers.placement import Again
-from layerkit.layers.planner import Constraints, Mark, Planner
+from layerkit.layers.planner import FRAME, MOST_SHELVES, WINDOW, Constraints, Mark, Planner, rank
 from layerkit.tar.framing import Framer, Member
 from layerkit.tar.header import Kind
 from tests import tar_building as tar
@@ -129,21 +129,105 @@ def release(seed: int, changed: int | None = None) -> list[bytes]:
     return runs
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_cuts_stay_where_nothing_changed(seed: int) -> None:
-    """One package of a hundred replaced: at most two parts of eight or more are new, in the mean hardly more than one."""
+def test_cuts_stay_where_nothing_changed() -> None:
+    """One package of a hundred replaced: in nine of ten cases one part of eight or more is new. In the others the change of size
+    moved a window's edge over its candidate, and the cuts that follow have to find back."""
     limit = 600_000
-    before = members_of(*release(seed))
-    known = {tuple((member.path, member.size) for member in part) for part in planned(before, noise_costs(before), limit).parts}
-    assert len(known) >= 8
     new_parts = []
-    for changed in range(3, 100, 12):
-        after = members_of(*release(seed, changed))
-        parts = planned(after, noise_costs(after), limit).parts
-        new_parts.append(sum(tuple((member.path, member.size) for member in part) not in known for part in parts))
-    assert min(new_parts) >= 1
-    assert max(new_parts) <= 3
-    assert sum(new_parts) / len(new_parts) <= 1.75, new_parts
+    for seed in range(4):
+        before = members_of(*release(seed))
+        plan = planned(before, noise_costs(before), limit)
+        known = {tuple((member.path, member.size) for member in part) for part in plan.parts}
+        assert len(known) >= 8
+        for changed in range(3, 100, 12):
+            after = members_of(*release(seed, changed))
+            parts = planned(after, noise_costs(after), limit).parts
+            new_parts.append(sum(tuple((member.path, member.size) for member in part) not in known for part in parts))
+    assert min(new_parts) == 1
+    assert sum(count == 1 for count in new_parts) >= 0.85 * len(new_parts), new_parts
+
+
+@settings(max_examples=100)
+@given(
+    sizes=st.lists(st.integers(0, 30_000), min_size=20, max_size=80),
+    depths=st.lists(st.integers(0, 3), min_size=80, max_size=80),
+    ratio=st.floats(0.05, 1.0),
+    limit=st.integers(90_000, 150_000),
+)
+def test_a_cut_is_at_the_lowest_rank_of_its_window(sizes: list[int], depths: list[int], ratio: float, limit: int) -> None:
+    """As long as no member is larger than what the window leaves to it: even one that might not fit doesn't end the window."""
+    members = members_of(
+        *(
+            tar.file("a/" * depth + f"f{number}", bytes(size))
+            for number, (size, depth) in enumerate(zip(sizes, depths, strict=False))
+        )
+    )
+    costs = [int((member.end - member.start) * ratio) for member in members]
+    plan = planned(members, costs, limit)
+    first = 0
+    for part in plan.parts[:-1]:
+        size, window = FRAME, []
+        for number in range(first, len(members)):
+            if number > first and limit * (1 - WINDOW) <= size <= limit:
+                window.append(number)
+            size += costs[number]
+        first += len(part)
+        assert rank(members[first].path) == min(rank(members[number].path) for number in window)
+
+
+@given(st.lists(st.sampled_from([b"a", b"b", b"site-packages", b"node_modules"]), min_size=1, max_size=6))
+def test_lower_ranks_are_nearer_the_root(names: list[bytes]) -> None:
+    path = b"/".join(names)
+    assert rank(path) < rank(path + b"/z")
+
+
+def test_packages_stay_whole() -> None:
+    """Cuts are between packages, as each window holds the beginning of one."""
+    members = members_of(*release(5))
+    for part in planned(members, noise_costs(members), 600_000).parts:
+        assert part[0].kind is Kind.DIRECTORY
+
+
+@settings(max_examples=50)
+@given(
+    shelf=st.sampled_from(["site-packages", "dist-packages", "node_modules", "gems", "other"]),
+    place=st.integers(0, 25),
+    times=st.lists(st.integers(1, 2_000_000_000), min_size=2, max_size=2),
+)
+def test_a_shelf_has_its_time_in_the_last_words_alone(shelf: str, place: int, times: list[int]) -> None:
+    """Wherever it is in a part; a directory like others has it where it is, too."""
+    found = []
+    for time in times:
+        runs = [tar.file(f"a-{number:02}", bytes(20_000)) for number in range(25)]
+        runs.insert(place, tar.directory(f"b/{shelf}", mtime=time))
+        runs[place + 1 : place + 1] = [tar.file(f"b/{shelf}/f{number}", bytes(20_000)) for number in range(10)]
+        members = members_of(*runs)
+        planner = Planner("layer", Constraints(limit=150_000, hard_limit=150_000), lambda text: None)
+        steps = [planner.add(member, member.start) for member in members]
+        planner.finish(members[-1].end)
+        at = steps[place]
+        assert (at is not None and at.main is not None and not at.main.keep) == (shelf != "other" or place == 0)
+        entries = [step.main.insert for step in steps if step is not None and step.main is not None]
+        marks = [cut.runs for step in steps if step is not None for cut in step.cuts if isinstance(cut, Mark)]
+        found.append((entries, marks))
+        assert runs[place] in planner.last_words()
+    assert found[0] == found[1]
+
+
+def test_few_shelves_lose_their_times() -> None:
+    """Each costs an edge to be encoded."""
+    members = members_of(tar.file("a", b""), *(tar.directory(f"{number:03}/node_modules") for number in range(100)))
+    planner = Planner("layer", Constraints(limit=150_000, hard_limit=150_000), lambda text: None)
+    assert sum(planner.add(member, member.start) is not None for member in members) == MOST_SHELVES
+
+
+def test_a_layer_left_whole_keeps_its_times() -> None:
+    members = members_of(tar.file("a", b""), tar.directory("node_modules"))
+    constraints = Constraints(limit=150_000, hard_limit=150_000)
+    with pytest.raises(Again) as raised:
+        _once(members, noise_costs(members), constraints)
+    planner = Planner("layer", constraints.learned(raised.value), lambda text: None)
+    assert [planner.add(member, member.start) for member in members] == [None, None]
 
 
 def test_parts_are_neither_many_nor_small() -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from layerkit.layers.timeless import timeless
+from layerkit.layers.timeless import is_shelf, timeless
 from layerkit.tar.framing import Framer
 
 Form = Literal[0, 1, 2]
@@ -51,3 +51,19 @@ def test_times_make_no_difference(form: Form) -> None:
     times = [1_700_000_000, 1_700_000_001] if form != tarfile.PAX_FORMAT else [1_700_000_000.5, 1_700_000_001.123456789]
     one, other = (timeless(_entry(time, form=form)) for time in times)
     assert one == other
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (b"usr/lib/python3/dist-packages", True),
+        (b"app/node_modules", True),
+        (b"node_modules", True),
+        (b"app/node_modules/a/node_modules", False),
+        (b"app/node_modules/a", False),
+        (b"usr/lib/my-site-packages", False),
+        (b"", False),
+    ],
+)
+def test_shelves_are_the_outermost_directories_of_packages(path: bytes, expected: bool) -> None:
+    assert is_shelf(path) is expected
