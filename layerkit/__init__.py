@@ -29,3 +29,7 @@ def __getattr__(name: str) -> Any:
     from layerkit import api
 
     return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

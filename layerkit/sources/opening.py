@@ -1,15 +1,17 @@
 """`open_image`: from what the user typed to an `Image`."""
 
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from layerkit.errors import UsageError
 from layerkit.image.image import Image
 from layerkit.progress import SILENT, Progress
 from layerkit.sources.daemon import open_daemon
 from layerkit.sources.files import open_path, open_stdin
-from layerkit.sources.registry import Client, open_registry
 from layerkit.sources.transports import Transport, parse_place
+
+if TYPE_CHECKING:
+    from layerkit.sources.registry import Client
 
 
 def open_image(
@@ -17,7 +19,7 @@ def open_image(
     *,
     progress: Progress = SILENT,
     stdin: BinaryIO | None = None,
-    connect: Callable[[str], Client] | None = None,
+    connect: "Callable[[str], Client] | None" = None,
     platforms: Sequence[str] = (),
 ) -> Image:
     """The image that `spec` names: a path, `-`, or `TRANSPORT:PLACE[:NAME]`. No layer is read, only what lists them; of an
@@ -34,6 +36,8 @@ def open_image(
     if place.transport is Transport.REGISTRY:
         if connect is None:
             raise UsageError(f"{spec}: registries can't be read here")
+        from layerkit.sources.registry import open_registry  # an image in a file needn't wait for what speaks HTTP
+
         return open_registry(place.location, connect, platforms)
     if place.transport is Transport.DAEMON:
         return open_daemon(place.location, progress)

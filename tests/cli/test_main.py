@@ -16,6 +16,7 @@ import pytest
 
 from layerkit.cli import main
 from layerkit.errors import CannotFixError, DamagedError, LayerkitError, RefusedError, UnreachableError, UsageError
+from tests.images import attested_archive, large
 
 
 @pytest.fixture
@@ -91,6 +92,13 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert "IMAGE is a file" in capsys.readouterr().out
 
 
+def test_help_says_what_each_command_says_of_itself() -> None:
+    context = click.Context(main.cli)
+    commands = {name: main.cli.get_command(context, name) for name in main.COMMANDS}
+    assert {name: command.get_short_help_str(200) for name, command in commands.items() if command} == main.COMMANDS
+    assert main.cli.get_command(context, "main") is None, "a module, no command"
+
+
 def test_variables_mirror_options_for_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
@@ -107,10 +115,18 @@ def test_variables_mirror_options_for_every_command(monkeypatch: pytest.MonkeyPa
     assert seen == ["512MB", "1GB"]
 
 
-def test_starting_imports_only_what_every_command_needs() -> None:
-    heavy = ("rich", "magic", "plotly", "jinja2", "docker", "matplotlib")
-    code = f"import sys, layerkit.cli.main; print([name for name in {heavy!r} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+NEVER = ("tqdm", "urllib3", "magic", "plotly", "jinja2", "docker", "matplotlib", "layerkit.api")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [(["--help"], ("rich", *NEVER)), (["inspect", "--json", "image.tar"], ("rich", *NEVER)), (["inspect", "image.tar"], NEVER)],
+)
+def test_only_what_a_command_needs_is_imported(tmp_path: Path, arguments: list[str], heavy: tuple[str, ...]) -> None:
+    attested_archive(tmp_path / "image.tar", [large()])
+    code = f"import sys, layerkit.cli.main as m; print(m.run({arguments!r}), [name for name in {heavy!r} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "0 []"
 
 
 def _script(body: str, **more: Any) -> "subprocess.Popen[str]":
