@@ -5,6 +5,7 @@ that is missing with all below it is one difference.
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 from layerkit.tar.header import Kind
 from layerkit.verify.difference import ABSENT, Difference, show, show_mode, show_path, show_time, show_value
@@ -13,6 +14,9 @@ from layerkit.verify.layer_tree import Directory
 from layerkit.verify.view import walk
 
 Node = Directory | Entry
+
+_PROPERTIES = attrgetter(*(name for name in Entry.__slots__ if name != "linked"))
+"""All there is to compare of two entries; whether a link leads there, `_compare_links` sees."""
 
 _REPEATED = (Kind.DIRECTORY, Kind.SYMLINK)
 """A part repeats those of other parts as its parents, maybe after a pax global header that came later; Go's reader, which is
@@ -33,7 +37,7 @@ def compare(before: Directory, after: Directory) -> list[Difference]:
         for name in left.children.keys() | right.children.keys():
             one, other = left.children.get(name), right.children.get(name)
             if isinstance(one, Entry) and isinstance(other, Entry):
-                if one is not other:
+                if one is not other and _PROPERTIES(one) != _PROPERTIES(other):  # most are the same
                     _compare_entries(prefix + name, one, other, found)
                 if one.linked or other.linked:
                     links[0].add(prefix + name, one)
