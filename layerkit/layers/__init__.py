@@ -9,10 +9,10 @@ the filesystem that the layer gave.
     gzip_track     gzip, inflated by several threads with an index of block starts
     framed_track   zstd of many frames; plain tar
     encoded_track  everything else: encoded in pieces that stand alone, into a temporary file (`spool`)
-    codec          how gzip and zstd streams are put together
+    codec          how gzip and zstd streams are put together (`deflate`)
     tree           what the source's members are to each other: parents, symlinked parents, what has to be repeated (`timeless`)
     placement      which part each member goes to, by the rules of layers
-    planner        where to cut: pure, on line, no I/O
+    planner        where to cut: pure, on line, no I/O; by the `ranking` of members
     part           the digest of each part as it streams by
     one_pass       the pass that ties planner and parts to the stream
     splice         a part's compressed bytes, out of verbatim stretches and re-encoded edges
