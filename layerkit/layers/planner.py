@@ -4,18 +4,16 @@ Definitions. The *cost* at a member is how many compressed bytes of the layer co
 part's *size* is the cost from its first member to here, plus what was repeated in it. A *candidate* is a member before which
 the layer may be cut; at most one is kept.
 
-The rule. In a window below the limit (its last `WINDOW`), the candidate is the member of the lowest `rank`: the one nearest the
-root, so that a cut goes between packages rather than through one, and among those the one of the smallest hash. Two releases
-that agree on the members in a window agree on the cut, so they share the parts before and after it. Before the window a member
-that might not fit is a candidate of last resort. The cut is made at the candidate when the part has grown over the limit,
-or before a member that might fit neither here nor in the part that begins at the candidate; if one turns out not to, it was
-larger than the limit by itself.
+The rule. In a window below the limit (its last `WINDOW`), the candidate is the member of the lowest rank (`ranking`), which is a
+matter of its path: two releases that agree on the members in a window agree on the cut, so they share the parts before and
+after it. Before the window a member that might not fit is a candidate of last resort. The cut is made at the candidate when
+the part has grown over the limit, or before a member that might fit neither here nor in the part that begins at the
+candidate; if one turns out not to, it was larger than the limit by itself.
 
 What is known only later (did the member fit? is there a better candidate?) is settled by keeping two hypotheses at once: `main`
 goes on without a cut, `fork` as if it had been cut at the candidate.
 """
 
-import hashlib
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -23,6 +21,7 @@ from typing import NamedTuple
 
 from layerkit.errors import UnsplittableError
 from layerkit.layers.placement import Again, Placement, Step, Tail
+from layerkit.layers.ranking import Rank, Ranking
 from layerkit.layers.timeless import is_shelf
 from layerkit.layers.tree import Located, Tree, show
 from layerkit.tar.framing import Member
@@ -132,23 +131,10 @@ class _Hypothesis:
         self.members += 1
 
 
-class Rank(NamedTuple):
-    """Where a layer is rather cut; the lowest rank wins."""
-
-    depth: int
-    """Directories above the member."""
-    hash: bytes
-    """Of its path."""
-
-
-def rank(path: bytes) -> Rank:
-    return Rank(path.count(b"/"), hashlib.blake2b(path, digest_size=8).digest())
-
-
 @dataclass
 class _Candidate:
     rank: Rank | None
-    """None for one of last resort, which any ranked one replaces."""
+    """None for one of last resort, which any with a rank replaces."""
     fork: _Hypothesis = field(repr=False)
 
 
@@ -175,6 +161,7 @@ class Planner:
         """Is there an entry whose times only the last words have?"""
         self._main = _Hypothesis(Placement(self._tree, hoisted), 0, FRAME + _deflated(self.head))
         self._candidate: _Candidate | None = None
+        self._ranking = Ranking()
 
     @property
     def part(self) -> int:
@@ -186,14 +173,15 @@ class Planner:
         UnsplittableError, CannotFixError, Again."""
         actions = Actions()
         if member.kind is Kind.GLOBAL:
-            self._cut(member, (), cost, actions)
+            self._cut(member, member.path, (), cost, actions)
             self._main.begun(member)
             if self._candidate is not None:
                 self._candidate.fork.begun(member)
             self._globals.append(member.head)
             return actions or None
         located = self._tree.locate(member)
-        self._cut(member, located.ancestors, cost, actions)
+        self._cut(member, located.path, located.ancestors, cost, actions)
+        self._ranking.see(located.path)
         if located.path in self._constraints.dropped:
             actions.main = actions.fork = Step(keep=False)
             return actions
@@ -243,16 +231,16 @@ class Planner:
                 step.tails = [Tail(tail.part, state + tail.runs) for tail in step.tails]
         return step
 
-    def _cut(self, member: Member, ancestors: tuple[bytes, ...], cost: int, actions: Actions) -> None:
+    def _cut(self, member: Member, path: bytes, ancestors: tuple[bytes, ...], cost: int, actions: Actions) -> None:
         """Decides about cutting at the candidate or before `member`."""
         may_cut = self._may_cut(member)
         self._overflow(ancestors, cost, actions, may_cut=may_cut)
         if not self._main.members or not may_cut:
             return
         if self._main.size(cost) >= self._window:
-            ranked = rank(member.path)
-            if self._candidate is None or self._candidate.rank is None or ranked < self._candidate.rank:
-                self._mark(ranked, ancestors, cost, actions)
+            rank = self._ranking.rank(path)
+            if self._candidate is None or self._candidate.rank is None or rank < self._candidate.rank:
+                self._mark(rank, ancestors, cost, actions)
             assert self._candidate is not None
             if self._might_not_fit(self._main, member, cost) and self._might_not_fit(self._candidate.fork, member, cost):
                 self._commit(actions)
@@ -294,10 +282,10 @@ class Planner:
             return False  # it would follow its target to the part before the cut
         return not any(begin < member.start <= end for begin, end in self._constraints.glued)
 
-    def _mark(self, ranked: Rank | None, ancestors: tuple[bytes, ...], cost: int, actions: Actions) -> None:
+    def _mark(self, rank: Rank | None, ancestors: tuple[bytes, ...], cost: int, actions: Actions) -> None:
         placement = self._main.placement.fork()
         runs = b"".join(self._globals) + placement.repeat(ancestors)
-        self._candidate = _Candidate(ranked, _Hypothesis(placement, cost, FRAME + _deflated(runs)))
+        self._candidate = _Candidate(rank, _Hypothesis(placement, cost, FRAME + _deflated(runs)))
         actions.cuts.append(Mark(runs))
 
     def _commit(self, actions: Actions) -> None:
