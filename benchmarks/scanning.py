@@ -9,7 +9,9 @@ from pathlib import Path
 
 from layerkit.image.blob import FileRange, InputFile
 from layerkit.layers.planner import Constraints, Planner
+from layerkit.proof import Crc32
 from layerkit.tar.framing import Framer, members_of
+from layerkit.verify.layer_tree import LayerTree
 
 PARTS = 4
 """Parts that the layer is planned to be split into."""
@@ -45,6 +47,20 @@ def planned(path: Path) -> int:
     return count
 
 
+def into_a_tree(path: Path) -> int:
+    """The stream, and the tree of what it holds, which a proof compares: of the source once, and once more of its parts."""
+    file = InputFile(path)
+    framer = Framer(str(path))
+    tree = LayerTree(str(path), Crc32)
+    count = 0
+    for chunk in FileRange(file, 0, file.size).chunks():
+        members = framer.feed(chunk)
+        tree.take(chunk, members)
+        count += len(members)
+    framer.close()
+    return count
+
+
 def with_tarfile(path: Path) -> int:
     """Python's own module, for comparison."""
     with tarfile.open(path) as archive:
@@ -56,6 +72,7 @@ WAYS: dict[str, Callable[[Path], int]] = {
     "by position": by_position,
     "as a stream": as_a_stream,
     PLANNED: planned,
+    "as a stream, into a tree": into_a_tree,
     "Python's tarfile": with_tarfile,
 }
 
