@@ -15,8 +15,9 @@ from typing import Protocol
 from layerkit.errors import DamagedError
 from layerkit.image.digest import Digest, algorithm, encoded, hasher_for
 
-CHUNK = 1 << 20
-"""Bytes handed out at a time: large enough that Python's share vanishes, small enough to stay in the CPU's cache."""
+CHUNK = 256 << 10
+"""Bytes handed out at a time: large enough that Python's share vanishes, small enough to stay in a core's own cache. Copying
+3.1 GB from file to file takes 0.9 s of processor time with 128 or 256 KiB and 2.4 s with 1 MiB (page faults of new memory)."""
 
 Buffer = bytes | bytearray | memoryview
 
