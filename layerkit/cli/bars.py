@@ -30,7 +30,7 @@ class _Bar(tqdm):  # type: ignore[type-arg]  # generic in its stubs only
     @property
     def format_dict(self) -> Any:
         fields = super().format_dict
-        rate = fields["rate"] or (fields["n"] / fields["elapsed"] if fields["elapsed"] else 0)
+        rate = fields["rate"] or ((fields["n"] - fields["initial"]) / fields["elapsed"] if fields["elapsed"] else 0)
         left = (fields["total"] - fields["n"]) / rate if rate and fields["total"] else None
         name = fields["prefix"].removesuffix(": ")
         fields.update(
@@ -78,8 +78,7 @@ class TerminalProgress:
             for bar in self._bars.values():  # the only one, if any: it makes room on the first line
                 bar.clear()
                 bar.pos = -1
-            self._total = self._bar("total", self._sum_total, 0)
-            self._total.update(self._sum_done)
+            self._total = self._bar("total", self._sum_total, 0, done=self._sum_done)
         if len(self._bars) < MAX_BARS:
             taken = {-bar.pos for bar in self._bars.values()} | ({0} if self._total is not None else set())
             self._bars[task] = self._bar(task.name, task.total, next(line for line in range(MAX_BARS + 1) if line not in taken))
@@ -115,10 +114,11 @@ class TerminalProgress:
         self._total = None
         self._sum_total = self._sum_done = self._tasks = 0
 
-    def _bar(self, name: str, total: int, line: int) -> _Bar:
+    def _bar(self, name: str, total: int, line: int, done: int = 0) -> _Bar:
         return _Bar(
             desc=one_line(name),
             total=total,
+            initial=done,
             position=line,
             file=self._stream,
             leave=False,

@@ -83,6 +83,19 @@ def test_a_terminal_has_a_line_per_task_and_a_total(columns: int) -> None:
     assert any(line.startswith("total") and "3.00 GB" in line for line in lines)
 
 
+def test_the_total_counts_its_rate_from_where_it_begins() -> None:
+    """It appears with the second task; what was done until then took longer than no time."""
+    stream = io.StringIO()
+    progress = TerminalProgress(stream, columns=80)
+    first = progress.task("first", 2 * GB)
+    first.advance(GB)
+    with progress.task("second", GB):
+        total = next(line for line in re.split(r"[\r\n]|\x1b\[A", stream.getvalue()) if line.startswith("total"))
+    assert "1.00 GB/3.00 GB" in total
+    assert " 0 B/s" in total
+    first.close()
+
+
 def screen(written: str) -> list[str]:
     """What a terminal shows: lines that were drawn over are gone."""
     lines, row, column = [""], 0, 0
