@@ -11,6 +11,7 @@ tree only has to notice when they ended up under another name.
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -44,12 +45,17 @@ class Crc32:
         return self._value.to_bytes(4, "big")
 
 
+class _EndedError(Exception):
+    """Nobody waits for this part any more."""
+
+
 class Prover:
     """Proves the changes of one image, in the background. Use as a context manager; `check` waits for all proofs."""
 
     def __init__(self, *, jobs: int | None = None, progress: Progress = SILENT) -> None:
         self._pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1, thread_name_prefix="proof")
         self._progress = progress
+        self._ended = threading.Event()
         self._sources: dict[str, LayerTree] = {}
         self._begun: dict[str, list[tuple[Part, Future[Directory]]]] = {}
         self._proofs: list[tuple[LayerChange, LayerTree, list[Future[Directory]]]] = []
@@ -91,6 +97,7 @@ class Prover:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _read_back(self, part: Part, layer: str) -> Directory:
@@ -102,6 +109,8 @@ class Prover:
                 hasher.update(data)
                 tree.feed(data)
                 task.advance(len(data))
+                if self._ended.is_set():
+                    raise _EndedError
         found = f"sha256:{hasher.hexdigest()}"
         if found != part.diff_id:
             raise ProofError(

@@ -7,7 +7,7 @@ byte is sent.
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -195,9 +195,10 @@ def blob_of(data: bytes) -> Blob:
     return Blob(Digest(f"sha256:{hashlib.sha256(data).hexdigest()}"), Bytes(data), is_computed=True)
 
 
-def digest_content(content: Content) -> Blob:
-    """The blob of `content`, whose digest isn't known yet: reads it once."""
+def digest_content(content: Content, go_on: Callable[[], None] = lambda: None) -> Blob:
+    """The blob of `content`, whose digest isn't known yet: reads it once. `go_on` is asked now and then, and may raise."""
     hasher = hashlib.sha256()
     for chunk in content.chunks():
         hasher.update(chunk)
+        go_on()
     return Blob(Digest(f"sha256:{hasher.hexdigest()}"), content, is_computed=True)

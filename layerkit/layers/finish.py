@@ -9,6 +9,7 @@ first one learns at the end that it doesn't count.
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
+from typing import Self
 
 from layerkit.image.blob import Sliceable, digest_content
 from layerkit.layers.one_pass import Complete
@@ -30,8 +31,13 @@ class Limit:
     allow_oversized: bool
 
 
+class _DroppedError(Exception):
+    """Ends a digest that nobody waits for."""
+
+
 class Finisher:
-    """For one pass. Its methods are called by the pass's own thread."""
+    """For one pass, as a context manager: what is still being made when it ends isn't wanted any more. Its methods are called by
+    the pass's own thread."""
 
     def __init__(self, track: Track, where: str, limit: Limit, spool: Spool, pool: Executor, ready: Ready) -> None:
         self._track = track
@@ -57,11 +63,11 @@ class Finisher:
             futures.append(future if future is not None and offered == complete else self._begin(complete))
         return [future.result() for future in futures]
 
-    def drop(self) -> None:
-        """Nothing of it counts: the layer is planned anew."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._dropped = True
-        for _, future in self._early.values():
-            future.cancel()
 
     def _begin(self, complete: Complete) -> Future[Part]:
         content = assemble(complete.recipe, self._track, self._spool.keep)
@@ -77,9 +83,13 @@ class Finisher:
         raise Again(shrink=size - self._limit.size)
 
     def _digest(self, complete: Complete, content: Sliceable, before: Future[Part] | None) -> Part:
-        part = Part(digest_content(content), complete.recipe.diff_id, complete.recipe)
+        part = Part(digest_content(content, self._go_on), complete.recipe.diff_id, complete.recipe)
         if before is not None:
             wait([before])  # it was begun before: it isn't waiting for a thread
-        if not self._dropped:
-            self._ready(part, complete.number + 1)
+        self._go_on()
+        self._ready(part, complete.number + 1)
         return part
+
+    def _go_on(self) -> None:
+        if self._dropped:
+            raise _DroppedError

@@ -7,6 +7,7 @@ it is put together from verbatim stretches and re-encoded edges, and must be wit
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -74,10 +75,11 @@ def split_layer(
     source = _local(blob, spool)
     # An uncompressed blob's digest is its diff_id, which is computed on the way if it is asked for.
     known = options.diff_id == blob.digest and compression_of(source) is Compression.NONE
+    ended = threading.Event()
     threads = ThreadPoolExecutor((options.jobs or os.cpu_count() or 1) + 1, thread_name_prefix="digest")
     with closing(_Retractable(progress.task(where, source.size))) as task:
         try:
-            verified = threads.submit(_verify, blob, source, where) if not known else threads.submit(lambda: None)
+            verified = threads.submit(_verify, blob, source, where, ended) if not known else threads.submit(lambda: None)
             try:
                 parts = _split(source, where, options, _Means(spool, progress.warn, task, threads, ready))
             except DamagedError:
@@ -85,6 +87,7 @@ def split_layer(
                 raise
             verified.result()
         finally:
+            ended.set()
             threads.shutdown(cancel_futures=True)
     return parts
 
@@ -94,21 +97,25 @@ def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, pr
     source = _local(blob, spool)
     track, _ = _open(source, where, options, spool, gzip=GzipWay.ENCODE)
     builder = PartBuilder(0)
+    ended = threading.Event()
     with progress.task(where, source.size) as task, ThreadPoolExecutor(1, thread_name_prefix="verify") as pool:
         # An uncompressed blob's digest is its diff_id, which is computed here anyway.
-        verified = None if compression_of(source) is Compression.NONE else pool.submit(_verify, blob, source, where)
-        for chunk in track.chunks():
-            if options.observer is not None:
-                options.observer(chunk.data)
-            view = memoryview(chunk.data)
-            builder.advance(view, chunk.start, chunk.start + len(view))
-            task.advance(len(view) if verified is None else 0)
-        if verified is None:
-            if builder.finish().diff_id != blob.digest:
-                _verify(blob, source, where)
-        else:
-            verified.result()
-            task.advance(source.size)
+        verified = None if compression_of(source) is Compression.NONE else pool.submit(_verify, blob, source, where, ended)
+        try:
+            for chunk in track.chunks():
+                if options.observer is not None:
+                    options.observer(chunk.data)
+                view = memoryview(chunk.data)
+                builder.advance(view, chunk.start, chunk.start + len(view))
+                task.advance(len(view) if verified is None else 0)
+            if verified is None:
+                if builder.finish().diff_id != blob.digest:
+                    _verify(blob, source, where, ended)
+            else:
+                verified.result()
+                task.advance(source.size)
+        finally:
+            ended.set()
     recipe = builder.finish()
     _check_diff_id(recipe.diff_id, options.diff_id, where)
     return Part(digest_content(assemble(recipe, track, spool.keep)), recipe.diff_id, recipe)
@@ -138,11 +145,11 @@ def _split(source: Sliceable, where: str, options: SplitOptions, means: _Means) 
     limit = Limit(options.limit, options.allow_oversized)
     try:
         for _ in range(MAX_TRIES):
-            finisher = Finisher(track, where, limit, means.spool, means.threads, means.ready)
             try:
-                parts = run_pass(track, where, constraints, PassOptions(means.warn, means.task, watch.see, finisher.offer))
-                watch.check(where)
-                return finisher.finish(parts)
+                with Finisher(track, where, limit, means.spool, means.threads, means.ready) as finisher:
+                    parts = run_pass(track, where, constraints, PassOptions(means.warn, means.task, watch.see, finisher.offer))
+                    watch.check(where)
+                    return finisher.finish(parts)
             except (SeveralMembers, NeedsIndex) as found:
                 gzip = GzipWay.ENCODE if isinstance(found, SeveralMembers) else GzipWay.INDEX
                 track.close()
@@ -150,7 +157,6 @@ def _split(source: Sliceable, where: str, options: SplitOptions, means: _Means) 
                 constraints = replace(constraints, limit=options.limit - margin)
             except Again as again:
                 constraints = constraints.learned(again)
-            finisher.drop()
             means.task.retract()
     finally:
         track.close()
@@ -172,9 +178,11 @@ def _open(source: Sliceable, where: str, options: SplitOptions, spool: Spool, *,
     )
 
 
-def _verify(blob: Blob, source: Sliceable, where: str) -> None:
+def _verify(blob: Blob, source: Sliceable, where: str, ended: threading.Event) -> None:
+    """Raises DamagedError; gives up when nobody waits for it any more."""
     for _ in Blob(blob.digest, source).verified(where):
-        pass
+        if ended.is_set():
+            return
 
 
 def _check_diff_id(found: Digest, expected: Digest | None, where: str) -> None:

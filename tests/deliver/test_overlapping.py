@@ -15,7 +15,7 @@ from layerkit.image.blob import Blob, Buffer, Bytes
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.layers.decode import decoded
-from layerkit.layers.part import Part
+from layerkit.layers.part import Part, Recipe
 from layerkit.profiles import GENERIC
 from layerkit.proof import Prover
 from layerkit.rewrite import options_for
@@ -175,3 +175,27 @@ def test_a_part_that_does_not_count_proves_nothing(tmp_path: Path) -> None:
         prover.prove(replace(change, parts=(wrong, *change.parts[1:])))
         with pytest.raises(ProofError, match="diff_id sha256:0000"):
             prover.check()
+
+
+class Endless:
+    """Zeros, a few at a time, for longer than anybody waits. Counts how often it was asked."""
+
+    size = 1 << 40
+
+    def __init__(self) -> None:
+        self.asked = threading.Semaphore(0)
+
+    def chunks(self, offset: int = 0) -> Iterator[Buffer]:
+        while True:
+            self.asked.release()
+            yield bytes(512)
+
+
+def test_an_interrupt_waits_for_no_proof() -> None:
+    content = Endless()
+    digest = Digest("sha256:" + "0" * 64)
+    part = Part(Blob(digest, content), digest, Recipe((), digest, 0, content.size))
+    with pytest.raises(KeyboardInterrupt), Prover(jobs=1) as prover:
+        prover.begin(part, "layer")
+        content.asked.acquire()
+        raise KeyboardInterrupt

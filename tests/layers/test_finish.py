@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -137,10 +138,12 @@ def test_what_was_dropped_is_not_told_of() -> None:
     complete = passed("plain, kept", raw, 1_500_000).complete
     told: list[int] = []
     with ThreadPoolExecutor(1) as pool:
-        made = finisher(raw, LIMIT, pool, told)
-        pool.submit(made.drop).result()
-        for part in complete:
-            made.offer(part)
+        waiting = threading.Event()
+        pool.submit(waiting.wait)
+        with finisher(raw, LIMIT, pool, told) as made:
+            for part in complete:
+                made.offer(part)
+        waiting.set()
     assert told == []
 
 
