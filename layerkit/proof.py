@@ -21,12 +21,17 @@ from layerkit.errors import ProofError
 from layerkit.image.blob import Buffer
 from layerkit.image.digest import short
 from layerkit.layers.decode import decoded
+from layerkit.layers.handover import ahead
 from layerkit.layers.part import Part
+from layerkit.priority import give_way
 from layerkit.progress import SILENT, Progress
 from layerkit.rewrite.layers import LayerChange
 from layerkit.verify.compare import compare, same_markers
 from layerkit.verify.layer_tree import Directory, LayerTree
 from layerkit.verify.view import overlay
+
+_AHEAD = 32
+"""Pieces that may be decoded ahead of hashing them: the last part's proof is what remains when everything else is done."""
 
 _SHOWN = 5
 """Differences named in an error."""
@@ -53,7 +58,7 @@ class Prover:
     """Proves the changes of one image, in the background. Use as a context manager; `check` waits for all proofs."""
 
     def __init__(self, *, jobs: int | None = None, progress: Progress = SILENT) -> None:
-        self._pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1, thread_name_prefix="proof")
+        self._pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1, thread_name_prefix="proof", initializer=give_way)
         self._progress = progress
         self._ended = threading.Event()
         self._sources: dict[str, LayerTree] = {}
@@ -105,7 +110,7 @@ class Prover:
         tree = LayerTree(where, Crc32)
         hasher = hashlib.sha256()
         with self._progress.task(f"prove {short(part.blob.digest)}", part.recipe.length) as task:
-            for data in decoded(part.blob.content, where):
+            for data in ahead(decoded(part.blob.content, where), _AHEAD, begin=give_way):
                 hasher.update(data)
                 tree.feed(data)
                 task.advance(len(data))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest
+from layerkit.priority import give_way
 
 
 class AbandonedError(Exception):
@@ -61,6 +62,7 @@ class Intake:
             raise AbandonedError
 
     def _work(self) -> None:
+        give_way()
         while (item := self._queue.get()) is not None:
             if self._error is not None or self._stopped.is_set():
                 continue

@@ -17,6 +17,7 @@ the filesystem that the layer gave.
     one_pass       the pass that ties planner and parts to the stream
     splice         a part's compressed bytes, out of verbatim stretches and re-encoded edges
     finish         recipes become parts, while the layer still streams by
+    handover       from one thread to another
     split          a layer's blob in, its parts out
     decode         any layer's blob as raw tar (`zstd_frames`)
 """

@@ -19,6 +19,7 @@ from layerkit.image.digest import Digest
 from layerkit.image.media_types import Compression
 from layerkit.layers.finish import Finisher, Limit, Ready
 from layerkit.layers.gzip_track import SeveralMembers
+from layerkit.layers.handover import Aside
 from layerkit.layers.inflate_track import NeedsIndex
 from layerkit.layers.one_pass import PassOptions, run_pass
 from layerkit.layers.open_track import GzipWay, compression_of, open_track
@@ -28,7 +29,11 @@ from layerkit.layers.planner import Constraints
 from layerkit.layers.splice import assemble
 from layerkit.layers.spool import Spool
 from layerkit.layers.track import Track
+from layerkit.priority import give_way
 from layerkit.progress import SILENT, Progress, Task
+
+_WAITING = 32
+"""Chunks that may wait for those who watch."""
 
 MAX_TRIES = 16
 """Times a layer is planned before giving up; each try has learned something from the one before."""
@@ -51,7 +56,7 @@ class SplitOptions:
     dropped: frozenset[bytes] = frozenset()
     """Paths left out: indexes of bytes that the parts don't have (eStargz)."""
     diff_id: Digest | None = None
-    """What the source's raw tar should hash to; None: that isn't checked."""
+    """What the source's raw tar should hash to; None: that isn't checked, but the blob's own digest is."""
     observer: Observer | None = None
     """Sees the source's raw tar as it streams by."""
 
@@ -73,19 +78,21 @@ def split_layer(
     `where` names the layer in messages. Raises DamagedError for a damaged layer, UnsplittableError and CannotFixError for one
     that can't be split, OutputError when the temporary file can't grow."""
     source = _local(blob, spool)
-    # An uncompressed blob's digest is its diff_id, which is computed on the way if it is asked for.
-    known = options.diff_id == blob.digest and compression_of(source) is Compression.NONE
     ended = threading.Event()
-    threads = ThreadPoolExecutor((options.jobs or os.cpu_count() or 1) + 1, thread_name_prefix="digest")
+    workers = (options.jobs or os.cpu_count() or 1) + 1
+    threads = ThreadPoolExecutor(workers, thread_name_prefix="digest", initializer=give_way)
     with closing(_Retractable(progress.task(where, source.size))) as task:
         try:
-            verified = threads.submit(_verify, blob, source, where, ended) if not known else threads.submit(lambda: None)
+            # What the layer inflates to is compared with the diff_id, if that is asked for: then its blob's bytes don't matter.
+            verified = None if _is_compared(options) else threads.submit(_verify, blob, source, where, ended)
             try:
                 parts = _split(source, where, options, _Means(spool, progress.warn, task, threads, ready))
             except DamagedError:
-                verified.result()  # a wrong digest explains more than what it led to
+                # A wrong digest explains more than what it led to.
+                (verified or threads.submit(_verify, blob, source, where, ended)).result()
                 raise
-            verified.result()
+            if verified is not None:
+                verified.result()
         finally:
             ended.set()
             threads.shutdown(cancel_futures=True)
@@ -141,8 +148,8 @@ def _split(source: Sliceable, where: str, options: SplitOptions, means: _Means) 
         allow_oversized=options.allow_oversized,
         dropped=options.dropped,
     )
-    watch = _Watch(options)
     limit = Limit(options.limit, options.allow_oversized)
+    watch = _Watch(options)
     try:
         for _ in range(MAX_TRIES):
             try:
@@ -159,6 +166,7 @@ def _split(source: Sliceable, where: str, options: SplitOptions, means: _Means) 
                 constraints = constraints.learned(again)
             means.task.retract()
     finally:
+        watch.close()
         track.close()
     raise CannotFixError(
         f"{where}: no way to split it at {options.limit:,} bytes was found in {MAX_TRIES} tries; try another --max-layer-size"
@@ -185,6 +193,10 @@ def _verify(blob: Blob, source: Sliceable, where: str, ended: threading.Event) -
             return
 
 
+def _is_compared(options: SplitOptions) -> bool:
+    return options.diff_id is not None and options.diff_id.startswith("sha256:")
+
+
 def _check_diff_id(found: Digest, expected: Digest | None, where: str) -> None:
     if expected is not None and expected.startswith("sha256:") and found != expected:
         raise DamagedError.mismatch(
@@ -200,29 +212,41 @@ def _local(blob: Blob, spool: Spool) -> Sliceable:
 
 
 class _Watch:
-    """Shows the raw tar to the observer and to the diff_id's hasher: the first time that it streams by to its end."""
+    """Shows the raw tar to the observer and to the diff_id's hasher, on a thread of its own: the first time that it streams by to
+    its end. Closed when done."""
 
     def __init__(self, options: SplitOptions) -> None:
         self._options = options
         self._hasher = hashlib.sha256()
         self._seen = 0
+        self._aside = Aside(self._show, _WAITING)
+
+    def close(self) -> None:
+        self._aside.close()
 
     def see(self, data: Buffer, start: int) -> None:
         """`data` is the raw tar from offset `start`. A try that is given up in the middle is followed by one from the beginning:
         what was seen already isn't shown twice."""
         fresh = memoryview(data)[max(self._seen - start, 0) :]
-        if not fresh:
-            return
-        self._seen += len(fresh)
-        if self._options.diff_id is not None:
-            self._hasher.update(fresh)
-        if self._options.observer is not None:
-            self._options.observer(fresh)
+        if fresh and self._is_wanted:
+            self._seen += len(fresh)
+            self._aside.put(fresh if fresh.readonly else memoryview(bytes(fresh)))
 
     def check(self, where: str) -> None:
         """The raw tar has been seen to its end."""
+        self._aside.drain()
         if self._options.diff_id is not None:
             _check_diff_id(Digest(f"sha256:{self._hasher.hexdigest()}"), self._options.diff_id, where)
+
+    @property
+    def _is_wanted(self) -> bool:
+        return self._options.diff_id is not None or self._options.observer is not None
+
+    def _show(self, data: memoryview) -> None:
+        if self._options.diff_id is not None:
+            self._hasher.update(data)
+        if self._options.observer is not None:
+            self._options.observer(data)
 
 
 class _Retractable:

@@ -135,3 +135,23 @@ def test_a_truncated_stream_is_found(tar: bytes, tmp_path: Path) -> None:
     stream = gzip.compress(tar, 6)
     with pytest.raises(DamagedError, match="truncated"):
         _split(stream[: len(stream) * 9 // 10], tar, tmp_path)
+
+
+def test_the_source_is_checked_by_what_it_inflates_to_or_by_its_bytes(tar: bytes, tmp_path: Path) -> None:
+    """One of both is enough: the diff_id says what the layer is, the digest what the blob is."""
+    stream = gzip.compress(tar, 1)
+    right = Digest(f"sha256:{hashlib.sha256(tar).hexdigest()}")
+    wrong = Digest("sha256:" + "0" * 64)
+    sound = _blob(stream, tmp_path)
+    misnamed = Blob(wrong, sound.content)
+
+    def split(blob: Blob, diff_id: Digest | None) -> list[Part]:
+        return split_layer(blob, "layer", SplitOptions(LIMIT, Compression.GZIP, jobs=1, diff_id=diff_id), Spool())
+
+    _check(split(misnamed, right), tar)
+    with pytest.raises(DamagedError, match="diff_id"):
+        split(sound, wrong)
+    with pytest.raises(DamagedError, match="content of that digest"):
+        split(misnamed, None)
+    with pytest.raises(DamagedError, match="content of that digest"):
+        split(misnamed, wrong)
