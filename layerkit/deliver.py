@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from layerkit.destinations.destination import Destination
-from layerkit.errors import CannotFixError
+from layerkit.errors import BlobTooSlowError, CannotFixError
 from layerkit.image.blob import Blob, Buffer
 from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image
@@ -16,7 +16,6 @@ from layerkit.layers.part import Part
 from layerkit.layers.spool import Spool
 from layerkit.progress import SILENT, Progress
 from layerkit.proof import Prover
-from layerkit.pusher.upload import BlobTooSlowError
 from layerkit.rewrite import Fixed, FixOptions, LayerChange, Listener, fix_image
 from layerkit.rewrite.options import MIN_LIMIT
 
@@ -60,15 +59,16 @@ def deliver(
                 digest = destination.finish(fixed.image)
                 return Delivered(digest, fixed, slow)
             except BlobTooSlowError as error:
-                size = _size_of(fixed, error.digest)
+                slowest = Digest(error.digest)
+                size = _size_of(fixed, slowest)
                 if size is None or size // 2 < MIN_LIMIT:
                     raise
-                slow[error.digest] = size
+                slow[slowest] = size
                 progress.warn(
-                    f"layer {short(error.digest)} ({size:,} bytes) keeps timing out at the registry; it is split further and "
+                    f"layer {short(slowest)} ({size:,} bytes) keeps timing out at the registry; it is split further and "
                     f"the push goes on. --max-layer-size {size // 2} would have avoided this"
                 )
-                fixed = _refined(fixed, options, error.digest, size // 2, destination, verify, spool, progress)
+                fixed = _refined(fixed, options, slowest, size // 2, destination, verify, spool, progress)
         raise CannotFixError(
             f"{image.name}: layers keep timing out at the registry after {MAX_REFINEMENTS} rounds of splitting; try again with "
             f"--max-layer-size {min(slow.values()) // 4}"

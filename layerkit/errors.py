@@ -12,6 +12,7 @@
     │   └── OutputError            the result can't be written
     ├── RefusedError          5    the registry said no (login, 4xx)
     └── UnreachableError      6    no registry there, or it kept failing after retries
+        └── BlobTooSlowError       its edge gives up on one blob every time
 
 Messages are for people: file, member or layer, what was expected, what was found, what to do. None of them ever carries a
 secret. `cli/main.py` turns the class into the exit code; nothing else calls `sys.exit`.
@@ -71,3 +72,11 @@ class RefusedError(LayerkitError):
 
 class UnreachableError(LayerkitError):
     exit_code = 6
+
+
+class BlobTooSlowError(UnreachableError):
+    """The edge gives up on this blob every time: a smaller one would go through."""
+
+    def __init__(self, message: str, digest: str) -> None:
+        super().__init__(message)
+        self.digest = digest

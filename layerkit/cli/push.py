@@ -7,11 +7,12 @@ import click
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, Upload, connection_options, jobs_option, json_option, upload_options, verbosity
 from layerkit.cli.registries import Connect, connector, target_of
+from layerkit.errors import BlobTooSlowError
 from layerkit.image.image import Image
 from layerkit.image.reference import Reference
 from layerkit.profiles import GENERIC, Profile, profile_for
 from layerkit.progress import Progress
-from layerkit.pusher.push import BlobTooSlowError, RegistryDestination
+from layerkit.pusher.push import RegistryDestination
 from layerkit.report.findings import check
 from layerkit.report.sizes import format_size
 

@@ -25,12 +25,10 @@ from layerkit.image.reference import Reference
 from layerkit.profiles import Profile
 from layerkit.progress import SILENT, Progress
 from layerkit.pusher.protocol import FLOOR, ChunkSize
-from layerkit.pusher.upload import BlobTooSlowError, Outcome, Target, Traffic, upload
+from layerkit.pusher.upload import Outcome, Target, Traffic, upload
 from layerkit.registry.answers import BrokenConnectionError, InterruptedPushError, NotFoundError
 from layerkit.registry.client import RegistryClient
 from layerkit.registry.transport import Body
-
-__all__ = ["BlobTooSlowError", "RegistryDestination", "Stats"]
 
 _LOOKUPS = 8
 """HEAD requests at a time: they cost the registry next to nothing, and a round trip each."""

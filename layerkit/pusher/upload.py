@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from layerkit.errors import RefusedError, UnreachableError
+from layerkit.errors import BlobTooSlowError, RefusedError, UnreachableError
 from layerkit.image.blob import Blob, Buffer
-from layerkit.image.digest import Digest, short
+from layerkit.image.digest import short
 from layerkit.progress import Progress, Task
 from layerkit.pusher.protocol import ChunkSize, acknowledged, with_digest
 from layerkit.pusher.reader import BlobReader
@@ -48,14 +48,6 @@ _GARBLED_TRIES = 3
 
 _FORGOTTEN = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "RANGE_INVALID"})
 _GARBLED = frozenset({"DIGEST_INVALID", "SIZE_INVALID"})
-
-
-class BlobTooSlowError(UnreachableError):
-    """The edge gives up on this blob every time: a smaller one would go through."""
-
-    def __init__(self, message: str, digest: Digest) -> None:
-        super().__init__(message)
-        self.digest = digest
 
 
 class Outcome(Enum):

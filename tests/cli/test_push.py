@@ -6,10 +6,11 @@ import pytest
 
 from layerkit.cli import push
 from layerkit.cli.main import run
+from layerkit.errors import BlobTooSlowError
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.profiles import REPLICATED
-from layerkit.pusher.push import BlobTooSlowError, RegistryDestination
+from layerkit.pusher.push import RegistryDestination
 from layerkit.sandbox import Limits, Sandbox
 from tests.images import attested_archive, small
 

@@ -10,14 +10,13 @@ import pytest
 
 import layerkit
 from layerkit.deliver import deliver
-from layerkit.errors import ProofError, UnsplittableError
+from layerkit.errors import BlobTooSlowError, ProofError, UnsplittableError
 from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.layers.spool import Spool
 from layerkit.profiles import GENERIC
 from layerkit.progress import Silent
-from layerkit.pusher.upload import BlobTooSlowError
 from layerkit.rewrite import options_for
 from layerkit.sources import open_image
 from tests.images import attested_archive, large, small
