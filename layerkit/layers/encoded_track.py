@@ -18,6 +18,9 @@ from layerkit.layers.track import Chunk, Restart
 PIECE = 1 << 20
 """Raw bytes encoded at a time. Each piece begins with an empty window, which costs less than 0.5 % at this size."""
 
+_WAITING = 16
+"""Pieces that may wait for each thread, encoded or not: what takes them is at times the slower one, at times not."""
+
 
 class EncodedTrack:
     """`source` gives the raw tar from its beginning, each time it is called."""
@@ -50,7 +53,7 @@ class EncodedTrack:
             source = pieces(self._source(), self._piece)
             try:
                 while True:
-                    while len(waiting) < 2 * self._jobs and (data := next(source, None)) is not None:
+                    while len(waiting) < _WAITING * self._jobs and (data := next(source, None)) is not None:
                         waiting.append((data, pool.submit(self.codec.literal, [data])))
                     if not waiting:
                         break
