@@ -140,11 +140,10 @@ def cores(whole: Material, rules: Rules) -> Section | None:
         return None
     contenders = []
     for count in counts:
-        # mypy takes the values of a mixed dict for objects, hence the two ignores
         options = {"nowhere": True, "jobs": count, "cores": count}
         contenders += [
-            commands.fix(material.oci, limit, f"layerkit fix, gzip, {count} cores", "--allow-oversized", **options),  # type: ignore[arg-type]
-            commands.fix(material.docker, limit, f"layerkit fix, tar, {count} cores", "--allow-oversized", **options),  # type: ignore[arg-type]
+            commands.fix(material.oci, limit, f"layerkit fix, gzip, {count} cores", "--allow-oversized", **options),  # type: ignore[arg-type]  # a mixed dict
+            commands.fix(material.docker, limit, f"layerkit fix, tar, {count} cores", "--allow-oversized", **options),  # type: ignore[arg-type]  # a mixed dict
         ]
     results = alternate("cores", contenders, rules, inputs=[material.oci, material.docker])
     rows = []

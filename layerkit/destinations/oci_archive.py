@@ -6,6 +6,7 @@ certain that they belong to the image. `index.json`, which names the image, come
 gives the same bytes.
 """
 
+import io
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ class StreamSink:
         return False
 
     def rewind(self, size: int) -> None:
-        raise NotImplementedError(f"{self.name} can't be taken back")
+        raise io.UnsupportedOperation(f"{self.name} can't be taken back")  # as streams say it that can't seek
 
     def commit(self) -> None:
         with output_errors(self.name):

@@ -1,6 +1,7 @@
 """Parts are on their way while the layer they come from is still being read, and read back for the proof meanwhile."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -117,13 +118,14 @@ def late_link(folder: Path) -> Image:
     return opened(folder, files, add_image(files, [small(), Layer(late), large(3, 60_000, seed=4, folder="other")]))
 
 
-@pytest.mark.parametrize("form", ["{}/out.tar", "oci:{}/out", "docker-archive:{}/out.tar"])
+@pytest.mark.parametrize("form", ["{}/out.tar", "oci:{}/out", "docker-archive:{}/out.tar", "-"])
 def test_what_came_late_leaves_no_trace(tmp_path: Path, form: str) -> None:
     """The first part was offered without the late link; it isn't in the output."""
     source = late_link(tmp_path)
     offered: list[Digest] = []
-    destination = open_destination(form.format(tmp_path))
-    done = deliver(source, options_for(GENERIC, max_layer_size=150_000), _Noting(destination, offered))
+    with (tmp_path / "out.tar").open("wb") as stdout:
+        destination = open_destination(form.format(tmp_path), stdout=stdout)
+        done = deliver(source, options_for(GENERIC, max_layer_size=150_000), _Noting(destination, offered))
     result = open_image(str(tmp_path / ("out" if form.startswith("oci:") else "out.tar")))
     assert layerkit.verify(source, result) == []
     layers = [layer.digest for layer in done.fixed.image.platforms()[0].manifest.layers]
@@ -178,17 +180,20 @@ def test_a_part_that_does_not_count_proves_nothing(tmp_path: Path) -> None:
 
 
 class Endless:
-    """Zeros, a few at a time, for longer than anybody waits. Counts how often it was asked."""
+    """Zeros, a few at a time, for longer than anybody should wait."""
 
     size = 1 << 40
 
     def __init__(self) -> None:
-        self.asked = threading.Semaphore(0)
+        self.asked = threading.Event()
+        self.came_to_its_end = False
 
     def chunks(self, offset: int = 0) -> Iterator[Buffer]:
-        while True:
-            self.asked.release()
+        ends = time.monotonic() + PATIENCE
+        while time.monotonic() < ends:
+            self.asked.set()
             yield bytes(512)
+        self.came_to_its_end = True
 
 
 def test_an_interrupt_waits_for_no_proof() -> None:
@@ -197,5 +202,6 @@ def test_an_interrupt_waits_for_no_proof() -> None:
     part = Part(Blob(digest, content), digest, Recipe((), digest, 0, content.size))
     with pytest.raises(KeyboardInterrupt), Prover(jobs=1) as prover:
         prover.begin(part, "layer")
-        content.asked.acquire()
+        assert content.asked.wait(PATIENCE)
         raise KeyboardInterrupt
+    assert not content.came_to_its_end

@@ -4,7 +4,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -12,20 +14,28 @@ from tests.judges.engines import JUDGES, Containerd, Dockerd, Judge, Podman, Umo
 
 SEARCHED = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 
+Engine = TypeVar("Engine", Containerd, Dockerd, Podman, Umoci)
 
-@pytest.fixture(scope="session", params=JUDGES, ids=lambda judge: str(judge.name))
-def judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
-    chosen: type[Containerd | Dockerd | Podman | Umoci] = request.param
-    missing = [program for program in chosen.needs if shutil.which(program, path=SEARCHED) is None]
+
+@contextmanager
+def running(engine: type[Engine]) -> Iterator[Engine]:
+    """The engine, started; skips the test where it can't be."""
+    missing = [program for program in engine.needs if shutil.which(program, path=SEARCHED) is None]
     if missing:
-        pytest.skip(f"{chosen.name}: not installed: {', '.join(missing)}")
+        pytest.skip(f"{engine.name}: not installed: {', '.join(missing)}")
     if os.geteuid():
-        pytest.skip(f"{chosen.name}: unpacking with owners and devices, and mounting, take root")
+        pytest.skip(f"{engine.name}: unpacking with owners and devices, and mounting, take root")
     # Not below pytest's own folder: the socket's path would be too long for the kernel.
     with tempfile.TemporaryDirectory(prefix="judge-") as folder:
-        started = chosen(Path(folder))
+        started = engine(Path(folder))
         try:
             started.start()
             yield started
         finally:
             started.stop()
+
+
+@pytest.fixture(scope="session", params=JUDGES, ids=lambda judge: str(judge.name))
+def judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
+    with running(request.param) as started:
+        yield started

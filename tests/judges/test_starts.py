@@ -2,17 +2,15 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from layerkit import fix
-from tests.judges.conftest import SEARCHED
+from tests.judges.conftest import running
 from tests.judges.engines import Dockerd
 from tests.layered import image_of
 
@@ -29,16 +27,8 @@ print(json.dumps([sys.version, hashlib.sha256(zlib.compress(b"x" * 1000)).hexdig
 
 @pytest.fixture
 def dockerd() -> Iterator[Dockerd]:
-    missing = [program for program in Dockerd.needs if shutil.which(program, path=SEARCHED) is None]
-    if missing or os.geteuid():
-        pytest.skip(f"needs root and {', '.join(missing) or 'dockerd'}")
-    with tempfile.TemporaryDirectory(prefix="judge-") as folder:
-        started = Dockerd(Path(folder))
-        try:
-            started.start()
-            yield started
-        finally:
-            started.stop()
+    with running(Dockerd) as started:
+        yield started
 
 
 def test_python_starts_and_says_the_same(dockerd: Dockerd, tmp_path: Path) -> None:
