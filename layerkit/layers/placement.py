@@ -17,6 +17,7 @@ from layerkit.layers.tree import Located, Tree, show
 from layerkit.tar.framing import Member
 from layerkit.tar.header import Kind
 
+_DIRECTORY, _SYMLINK = Kind.DIRECTORY, Kind.SYMLINK
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -79,7 +80,7 @@ class _Layered(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         found = self.own.get(key)
-        return self.base.get(key) if found is None else found
+        return self.base.get(key) if found is None and self.own is not self.base else found
 
     def __setitem__(self, key: K, value: V) -> None:
         self.own[key] = value
@@ -117,6 +118,8 @@ class Placement:
         """Path -> part and offset of its whiteout."""
         self._opaque: _Layered[bytes, int] = _Layered({})
         """Directory -> part of its opaque marker."""
+        self._there: tuple[bytes, ...] = ()
+        """The ancestors that were asked for last: the part has them all."""
 
     def fork(self) -> "Placement":
         """The placement in which a new part begins here; self goes on without."""
@@ -130,6 +133,7 @@ class Placement:
         other._repeated = self._repeated.branch()
         other._removed = self._removed.branch()
         other._opaque = self._opaque.branch()
+        other._there = ()
         return other
 
     def settle(self) -> None:
@@ -159,12 +163,15 @@ class Placement:
                 self.tree.dangles(member, at)
             elif target.last != self.part:
                 return self._link_late(member, at, target.last)
-        elif member.kind in (Kind.DIRECTORY, Kind.SYMLINK):
-            if member.kind is Kind.DIRECTORY and self.tree.is_other(at.path):
+        elif member.kind is _DIRECTORY or member.kind is _SYMLINK:
+            if member.kind is _DIRECTORY and self.tree.is_other(at.path):
                 self._keep_together(member, at)
             self._repeated[self.part, at.path] = True
         self._put(at.path, self.part, member.start)
+        if at.ancestors is self._there:  # as for nearly every member that follows another in its directory
+            return None
         insert = self.repeat(at.ancestors)
+        self._there = at.ancestors
         return Step(insert) if insert else None
 
     def _marker(self, member: Member, at: Located, hides: bytes) -> Step | None:
@@ -250,16 +257,18 @@ class Placement:
 
     def _put_parents(self, path: bytes, part: int, start: int) -> None:
         """All directories above `path` hold something in `part`, even if it is a marker: appliers make them for it."""
-        for parent in _parents(path):
-            span = self._under.get(parent)
+        under = self._under
+        while path:
+            path = parent = path.rpartition(b"/")[0]
+            span = under.get(parent)
             if span is None:
                 if self._removed:
                     self._check_removed(parent, part, start)
-                self._under[parent] = Span(part, part, start)
+                under[parent] = Span(part, part, start)
             elif part == span.last:
                 return  # and so it is for all above
             else:
-                self._under[parent] = span.and_in(part)
+                under[parent] = span.and_in(part)
 
     def _check_removed(self, path: bytes, part: int, start: int) -> None:
         """`.wh.x` and then `x` in one layer: on an overlay, x replaces the whiteout when both are in one part, and stands above

@@ -42,6 +42,10 @@ FRAME = 64
 """Bytes of gzip header and trailer, final blocks and compressed end of archive."""
 
 
+# Once: up to Python 3.11, looking up a member of an Enum takes as long as all else that is asked of most members of a layer.
+_DIRECTORY, _GLOBAL, _HARD_LINK = Kind.DIRECTORY, Kind.GLOBAL, Kind.HARD_LINK
+
+
 class Mark(NamedTuple):
     """The member is the candidate from now on; a part that begins here begins with `runs`."""
 
@@ -60,9 +64,6 @@ class Actions:
     main: Step | None = None
     fork: Step | None = None
     """Only the tails for the part that `main` fills are news; the others `main` has too."""
-
-    def __bool__(self) -> bool:
-        return bool(self.cuts) or self.main is not None or self.fork is not None
 
 
 @dataclass(frozen=True)
@@ -171,36 +172,38 @@ class Planner:
     def add(self, member: Member, cost: int) -> Actions | None:
         """The next member, with the cost at its start. None: it stays where it is in every hypothesis. Raises
         UnsplittableError, CannotFixError, Again."""
-        actions = Actions()
-        if member.kind is Kind.GLOBAL:
-            self._cut(member, member.path, (), cost, actions)
-            self._main.begun(member)
-            if self._candidate is not None:
-                self._candidate.fork.begun(member)
-            self._globals.append(member.head)
-            return actions or None
+        if member.kind is _GLOBAL:
+            return self._add_global(member, cost)
         located = self._tree.locate(member)
-        self._cut(member, located.path, located.ancestors, cost, actions)
-        self._ranking.see(located.path)
-        if located.path in self._constraints.dropped:
-            actions.main = actions.fork = Step(keep=False)
-            return actions
-        actions.main = self._place(self._main, member, located)
-        if self._candidate is not None:
-            actions.fork = self._place(self._candidate.fork, member, located)
+        path = located.path
+        cuts = self._cut(member, path, located.ancestors, cost)
+        self._ranking.see(path)
+        if path in self._constraints.dropped:
+            return Actions(cuts, Step(keep=False), Step(keep=False))
+        candidate = self._candidate
+        main = self._place(self._main, member, located)
+        fork = self._place(candidate.fork, member, located) if candidate is not None else None
         self._tree.record(member, located)
-        self._leading = self._leading and member.kind is Kind.DIRECTORY and self._candidate is None
-        if self._leading or self._takes_times_from(member, located):
+        if member.kind is not _DIRECTORY or candidate is not None:
+            self._leading = False
+        if self._leading or (member.kind is _DIRECTORY and self._takes_times_from(located)):
             self._untimed = True
-            entry = self._tree.repeat(located.path)
-            actions.main = _instead(actions.main, entry)
-            if self._candidate is not None:
-                actions.fork = _instead(actions.fork, entry)
-        return actions or None
+            entry = self._tree.repeat(path)
+            main = _instead(main, entry)
+            fork = _instead(fork, entry) if candidate is not None else None
+        return Actions(cuts, main, fork) if cuts or main is not None or fork is not None else None
 
-    def _takes_times_from(self, member: Member, located: Located) -> bool:
+    def _add_global(self, member: Member, cost: int) -> Actions | None:
+        cuts = self._cut(member, member.path, (), cost)
+        self._main.begun(member)
+        if self._candidate is not None:
+            self._candidate.fork.begun(member)
+        self._globals.append(member.head)
+        return Actions(cuts) if cuts else None
+
+    def _takes_times_from(self, located: Located) -> bool:
         """Is it a directory whose time changes with every package in it, most of which will be in other parts?"""
-        if member.kind is not Kind.DIRECTORY or self._constraints.uncut or self._shelves == MOST_SHELVES:
+        if self._constraints.uncut or self._shelves == MOST_SHELVES:
             return False
         found = is_shelf(located.path)
         self._shelves += found
@@ -209,12 +212,13 @@ class Planner:
     def finish(self, cost: int) -> Actions:
         """No more members; `cost` is the layer's. The last part may have to be cut once more. Raises Again when a layer that is
         prepared for being cut isn't."""
-        actions = Actions()
-        self._overflow((), cost, actions, may_cut=False)
+        cuts: list[Mark | Commit] = []
+        if self._main.size(cost) > self._limit:
+            self._overflow((), cost, cuts, may_cut=False)
         self._candidate = None
         if self._untimed and not self.part:
             raise Again(uncut=True)
-        return actions
+        return Actions(cuts)
 
     def last_words(self) -> bytes:
         """The runs of a part above all others: the entries that they have without times, as they are. A part of its own, because
@@ -231,35 +235,36 @@ class Planner:
                 step.tails = [Tail(tail.part, state + tail.runs) for tail in step.tails]
         return step
 
-    def _cut(self, member: Member, path: bytes, ancestors: tuple[bytes, ...], cost: int, actions: Actions) -> None:
+    def _cut(self, member: Member, path: bytes, ancestors: tuple[bytes, ...], cost: int) -> list[Mark | Commit]:
         """Decides about cutting at the candidate or before `member`."""
+        cuts: list[Mark | Commit] = []
         may_cut = self._may_cut(member)
-        self._overflow(ancestors, cost, actions, may_cut=may_cut)
+        if self._main.size(cost) > self._limit:
+            self._overflow(ancestors, cost, cuts, may_cut=may_cut)
         if not self._main.members or not may_cut:
-            return
+            return cuts
         if self._main.size(cost) >= self._window:
-            rank = self._ranking.rank(path)
-            if self._candidate is None or self._candidate.rank is None or rank < self._candidate.rank:
-                self._mark(rank, ancestors, cost, actions)
+            rank = self._ranking.rank_below(self._candidate.rank if self._candidate is not None else None, path)
+            if rank is not None:
+                self._mark(rank, ancestors, cost, cuts)
             assert self._candidate is not None
             if self._might_not_fit(self._main, member, cost) and self._might_not_fit(self._candidate.fork, member, cost):
-                self._commit(actions)
-        if self._main.members and self._candidate_is_last_resort() and self._might_not_fit(self._main, member, cost):
-            self._mark(None, ancestors, cost, actions)
+                self._commit(cuts)
+        is_last_resort = self._candidate is None or self._candidate.rank is None
+        if is_last_resort and self._main.members and self._might_not_fit(self._main, member, cost):
+            self._mark(None, ancestors, cost, cuts)
+        return cuts
 
-    def _candidate_is_last_resort(self) -> bool:
-        return self._candidate is None or self._candidate.rank is None
-
-    def _overflow(self, ancestors: tuple[bytes, ...], cost: int, actions: Actions, *, may_cut: bool) -> None:
+    def _overflow(self, ancestors: tuple[bytes, ...], cost: int, cuts: list[Mark | Commit], *, may_cut: bool) -> None:
         """The part has grown over the limit: the cut is at the candidate, or there is something too large in it."""
-        if self._main.size(cost) > self._limit and self._candidate is not None:
-            self._commit(actions)
+        if self._candidate is not None:
+            self._commit(cuts)
         # A part of nothing but repeated entries can't be cut: whatever comes next stays with them.
         if self._main.size(cost) > self._limit and self._main.first is not None:
             self._give_up(self._main.size(cost))
             if may_cut:
-                self._mark(None, ancestors, cost, actions)
-                self._commit(actions)
+                self._mark(None, ancestors, cost, cuts)
+                self._commit(cuts)
 
     def _give_up(self, size: int) -> None:
         """What is in the part can't be cut. Whether it is too large is settled by its blob, unless that is beyond doubt."""
@@ -272,28 +277,30 @@ class Planner:
             raise too_large(self.where, stuck, size, hard)
 
     def _might_not_fit(self, hypothesis: _Hypothesis, member: Member, cost: int) -> bool:
-        end = max([member.end, *(end for begin, end in self._constraints.glued if begin <= member.start < end)])
+        end = member.end
+        if self._constraints.glued:
+            end = max([end, *(end for begin, end in self._constraints.glued if begin <= member.start < end)])
         run = end - member.start
         # Stored deflate blocks cost 5 bytes in 65,535, zstd's raw blocks 3 in 128 KiB.
         return hypothesis.size(cost) + run + run // 8192 + FRAME > self._limit
 
     def _may_cut(self, member: Member) -> bool:
-        if member.kind is Kind.HARD_LINK:
+        if member.kind is _HARD_LINK:
             return False  # it would follow its target to the part before the cut
-        return not any(begin < member.start <= end for begin, end in self._constraints.glued)
+        return not self._constraints.glued or not any(begin < member.start <= end for begin, end in self._constraints.glued)
 
-    def _mark(self, rank: Rank | None, ancestors: tuple[bytes, ...], cost: int, actions: Actions) -> None:
+    def _mark(self, rank: Rank | None, ancestors: tuple[bytes, ...], cost: int, cuts: list[Mark | Commit]) -> None:
         placement = self._main.placement.fork()
         runs = b"".join(self._globals) + placement.repeat(ancestors)
         self._candidate = _Candidate(rank, _Hypothesis(placement, cost, FRAME + _deflated(runs)))
-        actions.cuts.append(Mark(runs))
+        cuts.append(Mark(runs))
 
-    def _commit(self, actions: Actions) -> None:
+    def _commit(self, cuts: list[Mark | Commit]) -> None:
         assert self._candidate is not None
         self._main = self._candidate.fork
         self._main.placement.settle()
         self._candidate = None
-        actions.cuts.append(Commit())
+        cuts.append(Commit())
 
 
 def _instead(step: Step | None, entry: bytes) -> Step:

@@ -36,6 +36,15 @@ class Ranking:
         goes_on = depth < len(self._last) and _stem(self._last[depth]) == stem
         return Rank(depth, goes_on, hashlib.blake2b(path if goes_on else stem, digest_size=8).digest())
 
+    def rank_below(self, bound: Rank | None, path: bytes) -> Rank | None:
+        """The rank of a member that comes next, if it is lower than `bound`."""
+        if bound is None:
+            return self.rank(path)
+        if path.count(b"/") > bound.depth:  # as most are
+            return None
+        found = self.rank(path)
+        return found if found < bound else None
+
     def see(self, path: bytes) -> None:
         depth = path.count(b"/")
         while len(self._last) <= depth:

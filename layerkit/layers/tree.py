@@ -15,6 +15,9 @@ from layerkit.tar.header import BLOCK, Kind
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
 _AUFS = b".wh..wh."
+_NO_NAMES = (b"", b".", b"..")
+"""What a member's name may end in without naming anything: see `clean`."""
+_DIRECTORY, _HARD_LINK, _SYMLINK = Kind.DIRECTORY, Kind.HARD_LINK, Kind.SYMLINK
 _MAX_HOPS = 40
 """Symlinks followed in one path, as Linux does (MAXSYMLINKS)."""
 
@@ -47,6 +50,7 @@ class Tree:
         self._directories: dict[bytes, bytes] = {}
         self._symlinks: dict[bytes, tuple[bytes, bytes]] = {}
         self._resolved: dict[bytes, tuple[bytes, tuple[bytes, ...]]] = {}
+        """A parent, as it was spelled -> the directory it leads to, and the entries on the way."""
         self._prefixes: set[bytes] = set()
         self._files: set[bytes] = set()
         self._linked: set[bytes] = set()
@@ -59,11 +63,18 @@ class Tree:
 
     def locate(self, member: Member) -> Located:
         """Where `member` is, given the members recorded so far. Raises CannotFixError for AUFS markers."""
-        parent, _, name = member.path.rpartition(b"/")
-        resolved, ancestors = self._parent(parent)
+        parent, _, name = member.name.rpartition(b"/")
+        known = self._resolved.get(parent)
+        if known is None or name in _NO_NAMES:
+            spelled = parent
+            parent, _, name = member.path.rpartition(b"/")
+            if not name:
+                return Located(b"", (), None, False, None)
+            known = self._parent(parent)
+            if clean(spelled) == parent:
+                self._resolved[spelled] = known
+        resolved, ancestors = known
         path = resolved + b"/" + name if resolved else name
-        if not member.path:
-            return Located(b"", (), None, False, None)
         hides: bytes | None = None
         opaque = False
         if name.startswith(WHITEOUT):
@@ -78,7 +89,7 @@ class Tree:
                 hidden = name[len(WHITEOUT) :]
                 hides = resolved + b"/" + hidden if resolved else hidden
         target: bytes | None = None
-        if member.kind is Kind.HARD_LINK:
+        if member.kind is _HARD_LINK:
             link = clean(member.link)
             link_parent, _, link_name = link.rpartition(b"/")
             link_resolved, _ = self._parent(link_parent)
@@ -92,7 +103,7 @@ class Tree:
         while parent not in self._above:
             self._above.add(parent)
             parent = parent.rpartition(b"/")[0]
-        if member.kind is Kind.DIRECTORY:
+        if member.kind is _DIRECTORY:
             if path in self._files or path in self._symlinks:
                 self.changed.add(path)
                 self._files.discard(path)
@@ -109,11 +120,10 @@ class Tree:
             self._forget(path)
         if path in self._above:
             self._replace(path)
-        if located.target in self._symlinks or located.target in self._linked:
-            assert located.target is not None
+        if located.target is not None and (located.target in self._symlinks or located.target in self._linked):
             self._linked.update((located.target, path))
             self._refuse_linked(located.target)
-        if member.kind is Kind.SYMLINK:
+        if member.kind is _SYMLINK:
             self._files.discard(path)
             self._forget(path)
             self._symlinks[path] = (member.link, _compact(member.head))
