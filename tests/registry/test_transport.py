@@ -141,7 +141,7 @@ def test_an_error_of_the_input_is_not_the_network_s() -> None:
         yield b"x"
         raise OSError(5, "Input/output error")
 
-    with scripted(lambda request: request.reply(200)) as server, pytest.raises(ImageError, match="Input/output error"):
+    with scripted(waits) as server, pytest.raises(ImageError, match="Input/output error"):
         transport().send("PUT", f"http://{server.address}/x", body=Body(10, broken))
 
 
