@@ -114,6 +114,9 @@ def hazards(under: str = "") -> dict[str, Hazard]:
             unpacks=False,
             may_refuse=True,
         ),
+        "link to what a replaced directory held": Hazard(
+            [], [file(u + "d/a", b"1"), file(u + "d", b"2"), hard_link(u + "l", u + "d/a")], unpacks=False
+        ),
         "link out of the layer": Hazard([[old("a")]], [file(u + "z"), hard_link(u + "l", u + "a"), file(u + "y")], unpacks=False),
         "directories with attributes": Hazard(
             [],

@@ -159,7 +159,7 @@ class Placement:
             # A hard link is created inside its own layer's directory by every applier (moby, containerd, containers/storage):
             # it goes where its target is. It is only a header.
             target = self._placed.get(at.target)
-            if target is None:
+            if target is None or not self.tree.holds(at.target):
                 self.tree.dangles(member, at)
             elif target.last != self.part:
                 return self._link_late(member, at, target.last)

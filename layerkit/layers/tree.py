@@ -148,6 +148,10 @@ class Tree:
             target = self._dangling[target]
         self._dangling[located.path] = located.target
 
+    def holds(self, path: bytes) -> bool:
+        """Is there anything at `path`? What was below a directory is gone when something else takes its place."""
+        return path in self._files or path in self._symlinks or path in self._directories
+
     def is_other(self, path: bytes) -> bool:
         """Is there something at `path` that is no directory?"""
         return path in self._files or path in self._symlinks
