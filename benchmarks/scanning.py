@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import xxhash
+
 from layerkit.image.blob import FileRange, InputFile
 from layerkit.layers.planner import Constraints, Planner
-from layerkit.proof import Crc32
 from layerkit.tar.framing import Framer, members_of
 from layerkit.verify.layer_tree import LayerTree
 
@@ -51,7 +52,7 @@ def into_a_tree(path: Path) -> int:
     """The stream, and the tree of what it holds, which a proof compares: of the source once, and once more of its parts."""
     file = InputFile(path)
     framer = Framer(str(path))
-    tree = LayerTree(str(path), Crc32)
+    tree = LayerTree(str(path), xxhash.xxh3_128)
     count = 0
     for chunk in FileRange(file, 0, file.size).chunks():
         members = framer.feed(chunk)

@@ -65,7 +65,6 @@ def fix(
         keep_attestations=keep_attestations,
         allow_oversized=allow_oversized,
         jobs=jobs,
-        verify=verify,
     )
     return fix_and_prove(image, options, verify=verify, spool=Spool(), progress=progress).image
 

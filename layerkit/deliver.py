@@ -12,7 +12,7 @@ from layerkit.errors import BlobTooSlowError, CannotFixError
 from layerkit.image.blob import Blob, Buffer
 from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image
-from layerkit.layers.part import Part
+from layerkit.layers.part import Witness
 from layerkit.layers.spool import Spool
 from layerkit.progress import SILENT, Progress
 from layerkit.proof import Prover
@@ -88,12 +88,8 @@ def fix_and_prove(
     offer: Offer = _nowhere,
 ) -> Fixed:
     """The fixed image, proven unless `verify` is False. Raises what `fix_image` raises, and ProofError."""
-    if not verify:
-        return fix_image(image, options, spool=spool, progress=progress, listener=_Offering(offer))
-    with Prover(jobs=options.jobs, progress=progress) as prover:
-        fixed = fix_image(image, options, spool=spool, progress=progress, listener=_Proving(offer, prover))
-        prover.check()
-    return fixed
+    listener = _Proving(offer) if verify else _Offering(offer)
+    return fix_image(image, options, spool=spool, progress=progress, listener=listener)
 
 
 class _Offering(Listener):
@@ -109,15 +105,17 @@ class _Offering(Listener):
 class _Proving(_Offering):
     """And has them proven."""
 
-    def __init__(self, offer: Offer, prover: Prover) -> None:
+    reads_back = True
+
+    def __init__(self, offer: Offer) -> None:
         super().__init__(offer)
-        self._prover = prover
+        self._prover = Prover()
 
     def watch(self, where: str) -> Callable[[Buffer], None]:
         return self._prover.watch(where)
 
-    def made(self, part: Part, where: str) -> None:
-        self._prover.begin(part, where)
+    def witness(self, where: str, number: int) -> Witness:
+        return self._prover.witness(where, number)
 
     def changed(self, change: LayerChange) -> None:
         self._prover.prove(change)

@@ -91,7 +91,7 @@ def measure(
     progress = Once(progress)
     rows = [Row(setting) for setting in settings]
     options = [
-        options_for(GENERIC, max_layer_size=limit, compression=compression, level=level, jobs=jobs, verify=verify)
+        options_for(GENERIC, max_layer_size=limit, compression=compression, level=level, jobs=jobs)
         for limit, compression, level in settings
     ]
     for _ in range(runs):

@@ -27,7 +27,6 @@ def fix_options(splitting: Splitting, profile: Profile, jobs: int | None) -> Fix
         keep_attestations=splitting.keep_attestations,
         allow_oversized=splitting.allow_oversized,
         jobs=jobs,
-        verify=splitting.verify,
     )
 
 

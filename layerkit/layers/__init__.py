@@ -13,10 +13,11 @@ the filesystem that the layer gave.
     tree           what the source's members are to each other: parents, symlinked parents, what has to be repeated (`timeless`)
     placement      which part each member goes to, by the rules of layers
     planner        where to cut: pure, on line, no I/O; by the `ranking` of members
-    part           the digest of each part as it streams by
+    part           what a part consists of, and its checksums as it streams by
     one_pass       the pass that ties planner and parts to the stream
     splice         a part's compressed bytes, out of verbatim stretches and re-encoded edges
-    finish         recipes become parts, while the layer still streams by
+    growing        a part's compressed bytes, readable before it is known where the part ends
+    finish         recipes become parts, digested and read back, while the layer still streams by
     handover       from one thread to another
     split          a layer's blob in, its parts out
     decode         any layer's blob as raw tar (`zstd_frames`)

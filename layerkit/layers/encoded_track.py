@@ -80,6 +80,9 @@ class EncodedTrack:
     def settled(self, raw: int) -> bool:
         return self._complete or raw <= self._restarts[-1].raw
 
+    def certain(self, raw: int) -> int:
+        return self._restarts[bisect_right(self._restarts, raw, key=lambda restart: restart.raw) - 1].bit // 8
+
     def restarts(self, upto: int | None = None) -> list[Restart]:
         return self._restarts
 

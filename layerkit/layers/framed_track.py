@@ -57,6 +57,9 @@ class ZstdTrack:
     def settled(self, raw: int) -> bool:
         return raw <= self._restarts[-1].raw
 
+    def certain(self, raw: int) -> int:
+        return self._restarts[bisect_right(self._restarts, raw, key=lambda restart: restart.raw) - 1].bit // 8
+
     def restarts(self, upto: int | None = None) -> list[Restart]:
         return self._restarts
 
@@ -102,6 +105,9 @@ class PlainTrack:
 
     def settled(self, raw: int) -> bool:
         return True
+
+    def certain(self, raw: int) -> int:
+        return raw // self._STEP * self._STEP
 
     def restarts(self, upto: int | None = None) -> list[Restart]:
         offsets = [*range(0, self._blob.size, self._STEP), self._blob.size]

@@ -81,6 +81,9 @@ class GzipTrack:
     def settled(self, raw: int) -> bool:
         return self._restarts is not None  # the index is complete with the last block
 
+    def certain(self, raw: int) -> int:
+        return 0
+
     def restarts(self, upto: int | None = None) -> list[Restart]:
         assert self._restarts is not None, "chunks() has to be exhausted first"
         return self._restarts

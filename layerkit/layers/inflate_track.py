@@ -157,6 +157,11 @@ class InflateTrack:
     def settled(self, raw: int) -> bool:
         return not any(cut.wants(self._seen) for cut in self._kept.cuts.values() if cut.raw <= raw)
 
+    def certain(self, raw: int) -> int:
+        cut = self._kept.cuts.get(raw)
+        outputs = cut.outputs if cut is not None else self._recent
+        return outputs[0].begin if outputs and outputs[0].raw <= raw else 0
+
     def restarts(self, upto: int | None = None) -> list[Restart]:
         found = {Restart(0, 8 * self._begin)}
         for cut in self._kept.cuts.values():

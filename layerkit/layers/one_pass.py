@@ -1,27 +1,25 @@
-"""The pass itself: bytes stream by, members are framed, the planner says what becomes of them, parts are hashed.
+"""The pass itself: bytes stream by, members are framed, the planner says what becomes of them, parts are summed up.
 
 In: a track and constraints. Out: the parts' recipes, all of them at the end. Most are complete long before: each is offered as
-soon as nothing more is expected for it. Something may still arrive late (a hard link whose target went there); then the
-recipe at the end is another one. Raises what the planner raises, and `Again` is the caller's to handle.
+soon as nothing more is expected for it, and what is certain of the part being filled is told as it grows. Something may
+still arrive late (a hard link whose target went there); then the recipe at the end is another one. Raises what the planner
+raises, and `Again` is the caller's to handle.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from layerkit.image.blob import Buffer
-from layerkit.layers.part import PartBuilder, Recipe
+from layerkit.layers.part import PartBuilder, Piece, Recipe
 from layerkit.layers.placement import Step, Tail
 from layerkit.layers.planner import Actions, Constraints, Mark, Planner, Stuck
 from layerkit.layers.track import Chunk, Track
 from layerkit.tar.framing import Framer, Member
 from layerkit.tar.header import END_OF_ARCHIVE
 
-
-class Meter(Protocol):
-    def advance(self, count: int) -> None:
-        """`count` more bytes of the layer's blob have been read."""
+STEPS = 32
+"""A part that is being filled is told of whenever it has grown by the limit divided by this, in raw bytes."""
 
 
 class Complete(NamedTuple):
@@ -34,24 +32,35 @@ class Complete(NamedTuple):
     """What is in it, if it can't be cut any smaller."""
 
 
+class Filling(NamedTuple):
+    """The part that is being filled, as far as it is certain: its last piece may get longer, and others may follow."""
+
+    number: int
+    """From 0."""
+    pieces: tuple[Piece, ...]
+
+
 @dataclass(frozen=True)
 class PassOptions:
     warn: Callable[[str], None]
-    meter: Meter
-    see: Callable[[Buffer, int], None]
-    """Is shown the whole raw tar, in pieces, each with its offset."""
+    see: Callable[[Chunk], None]
+    """Is shown the whole raw tar."""
     offer: Callable[[Complete], None]
     """Is told of parts while the layer still streams by."""
+    grow: Callable[[Filling], None]
+    """Is told of the part being filled, now and then."""
+    hashed: bool
+    """Are the parts' diff_ids computed?"""
 
 
 def run_pass(track: Track, where: str, constraints: Constraints, options: PassOptions) -> list[Complete]:
     """One pass. Raises DamagedError, CannotFixError, Again, SeveralMembers."""
     planner = Planner(where, constraints, options.warn)
     framer = Framer(where)
-    parts = _Parts(planner, track)
+    parts = _Parts(planner, track, constraints.hard_limit // STEPS, hashed=options.hashed)
     cost = 0
     for chunk in track.chunks():
-        options.see(chunk.data, chunk.start)
+        options.see(chunk)
         members = framer.feed(chunk.data)
         parts.arrive(chunk)
         for member in members:
@@ -64,7 +73,9 @@ def run_pass(track: Track, where: str, constraints: Constraints, options: PassOp
             parts.pass_end(chunk, framer.end)
         for complete in parts.complete():
             options.offer(complete)
-        options.meter.advance(chunk.cost_after - cost)
+        filling = parts.filling()
+        if filling is not None:
+            options.grow(filling)
         cost = chunk.cost_after
     framer.close()
     parts.apply(planner.finish(cost), None)
@@ -80,15 +91,18 @@ def _cost_at(member: Member, chunk: Chunk) -> int:
 class _Parts:
     """The parts that are finished but for late arrivals, the one being filled, and what it would be if it were cut."""
 
-    def __init__(self, planner: Planner, track: Track) -> None:
+    def __init__(self, planner: Planner, track: Track, step: int, *, hashed: bool) -> None:
+        """`step`: raw bytes by which the part being filled has grown when it is told of again."""
         self._planner = planner
         self._track = track
+        self._step = step
+        self._hashed = hashed
         self._candidate: int | None = None
         """Offset of the candidate."""
         self._closed: list[PartBuilder] = []
         self._unoffered: deque[int] = deque()
         """Numbers of closed parts."""
-        self._main = PartBuilder(0)
+        self._main = PartBuilder(0, hashed=hashed)
         self._main.insert(planner.head)
         self._before: PartBuilder | None = None
         """The part being filled, as it was at the candidate."""
@@ -102,6 +116,8 @@ class _Parts:
         self._held_at = 0
         self._data = memoryview(b"")
         self._at = 0
+        self._told = 0
+        """Offset up to which somebody knows what is certain."""
 
     def arrive(self, chunk: Chunk) -> None:
         self._data = memoryview(chunk.data)
@@ -119,7 +135,7 @@ class _Parts:
                 self._candidate = member.start
                 self._track.remember(member.start)
                 self._before = self._main.copy()
-                self._fork = PartBuilder(member.start)
+                self._fork = PartBuilder(member.start, hashed=self._hashed)
                 self._fork.insert(cut.runs)
                 self._due = []
             else:
@@ -172,13 +188,21 @@ class _Parts:
             number = self._unoffered.popleft()
             yield self._completed(number, self._closed[number].copy())
 
+    def filling(self) -> Filling | None:
+        """The part being filled, up to the candidate if there is one; None when there is little to add to what was told."""
+        part = self._before or self._main
+        if part.at < self._told + self._step:
+            return None
+        self._told = part.at
+        return Filling(len(self._closed), part.pieces)
+
     def finish(self, last_words: bytes) -> list[Complete]:
         """No more bytes. `last_words` are the runs of one more part."""
         if not self._closed and (self._whole is None or self._whole.is_source):
             return [Complete(0, (self._whole or self._main).finish(), self._planner.stuck.get(0))]
         parts = [*self._closed, self._main]
         if last_words:
-            parts.append(PartBuilder(0))
+            parts.append(PartBuilder(0, hashed=self._hashed))
             parts[-1].insert(last_words)
         return [self._completed(number, part) for number, part in enumerate(parts)]
 

@@ -1,12 +1,12 @@
-"""A part, what its raw tar consists of, and its digest as the source streams by."""
+"""A part, what its raw tar consists of, and its checksums as the source streams by."""
 
 import hashlib
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from isal import isal_zlib
 
-from layerkit.image.blob import Blob
+from layerkit.image.blob import Blob, Buffer
 from layerkit.image.digest import Digest
 
 Literal = bytes
@@ -26,7 +26,8 @@ class Recipe(NamedTuple):
     """A finished part's raw tar."""
 
     pieces: tuple[Piece, ...]
-    diff_id: Digest
+    diff_id: Digest | None
+    """None: it is for those who read the part back to find."""
     crc: int
     length: int
     """Bytes."""
@@ -37,6 +38,13 @@ class Recipe(NamedTuple):
         return max((piece.end for piece in self.pieces if isinstance(piece, Raw)), default=0)
 
 
+class Witness(Protocol):
+    """Sees a part's raw tar as it is read back from its blob."""
+
+    def feed(self, data: Buffer) -> None:
+        """The next bytes. Raises DamagedError."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One of the layers that replace a layer."""
@@ -44,15 +52,17 @@ class Part:
     blob: Blob
     diff_id: Digest
     recipe: Recipe
+    witness: Witness | None = None
+    """What saw it all, if it was read back."""
 
 
 class PartBuilder:
-    """A part being filled from a stream: pieces, SHA-256 and CRC-32 so far."""
+    """A part being filled from a stream: pieces, CRC-32 and perhaps SHA-256 so far."""
 
-    def __init__(self, at: int) -> None:
-        """`at`: offset in the source at which the part begins."""
+    def __init__(self, at: int, *, hashed: bool) -> None:
+        """`at`: offset in the source at which the part begins. `hashed`: is the SHA-256 kept?"""
         self._pieces: list[Piece] = []
-        self._sha = hashlib.sha256()
+        self._sha = hashlib.sha256() if hashed else None
         self._crc = 0
         self._length = 0
         self._at = at
@@ -68,10 +78,15 @@ class PartBuilder:
         """Nothing but the source from its first byte to here."""
         return not self._pieces or (len(self._pieces) == 1 and self._pieces[0] == Raw(0, self._at))
 
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """So far."""
+        return tuple(self._pieces)
+
     def copy(self) -> "PartBuilder":
-        other = PartBuilder(self._at)
+        other = PartBuilder(self._at, hashed=False)
         other._pieces = self._pieces.copy()
-        other._sha = self._sha.copy()
+        other._sha = self._sha and self._sha.copy()
         other._crc = self._crc
         other._length = self._length
         other._skip_to = self._skip_to
@@ -101,9 +116,11 @@ class PartBuilder:
             self._pieces.append(runs)
 
     def finish(self) -> Recipe:
-        return Recipe(tuple(self._pieces), Digest(f"sha256:{self._sha.hexdigest()}"), self._crc, self._length)
+        diff_id = Digest(f"sha256:{self._sha.hexdigest()}") if self._sha is not None else None
+        return Recipe(tuple(self._pieces), diff_id, self._crc, self._length)
 
     def _hash(self, view: bytes | memoryview) -> None:
-        self._sha.update(view)
+        if self._sha is not None:
+            self._sha.update(view)
         self._crc = isal_zlib.crc32(view, self._crc)
         self._length += len(view)

@@ -67,16 +67,21 @@ def arrange(
 def assemble(recipe: Recipe, track: Track, store: Store, *, min_verbatim: int = MIN_VERBATIM) -> Sliceable:
     """The part's compressed stream. Reads raw bytes near the cuts again, holds one edge in memory at a time. The track has to be
     settled up to the part's end."""
-    contents: list[Sliceable] = [store(track.codec.begin())] if track.codec.begin() else []
-    for step in arrange(recipe.pieces, track.restarts(recipe.end), track.history, min_verbatim=min_verbatim):
-        if isinstance(step, Encode):
-            contents.append(store(track.codec.literal(_raw_bytes(step.pieces, track))))
-        else:
-            contents.extend(_copied(step, track, store))
+    steps = arrange(recipe.pieces, track.restarts(recipe.end), track.history, min_verbatim=min_verbatim)
     end = track.codec.end(recipe.crc, recipe.length)
-    if end:
-        contents.append(store(end))
-    return Joined(contents)
+    return Joined([*begun(steps, track, store), *([store(end)] if end else [])])
+
+
+def begun(steps: Iterable[Verbatim | Encode], track: Track, store: Store) -> Iterator[Sliceable]:
+    """A stream's beginning: its header and what these steps make."""
+    header = track.codec.begin()
+    if header:
+        yield store(header)
+    for step in steps:
+        if isinstance(step, Encode):
+            yield store(track.codec.literal(_raw_bytes(step.pieces, track)))
+        else:
+            yield from copied(step, track, store)
 
 
 def _raw_bytes(pieces: Iterable[Piece], track: Track) -> Iterator[Buffer]:
@@ -87,7 +92,7 @@ def _raw_bytes(pieces: Iterable[Piece], track: Track) -> Iterator[Buffer]:
             yield piece
 
 
-def _copied(step: Verbatim, track: Track, store: Store) -> Iterator[Sliceable]:
+def copied(step: Verbatim, track: Track, store: Store) -> Iterator[Sliceable]:
     """The bits between two restarts, entered at a byte and left at a byte."""
     first_byte, first_bit = divmod(step.begin.bit, 8)
     last_byte, last_bit = divmod(step.end.bit, 8)

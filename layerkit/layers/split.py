@@ -1,35 +1,31 @@
 """One layer becomes several, in one pass over its raw tar.
 
 In: a layer's blob and what its parts may be. Out: the parts, or one part that only changed its compression. While the raw
-tar streams by, members are framed, the planner decides, and every part's SHA-256 and CRC run along; as soon as a part is complete
-it is put together from verbatim stretches and re-encoded edges, and must be within the limit.
+tar streams by, members are framed, the planner decides, and checksums run along; as soon as a part is complete it is put together
+from verbatim stretches and re-encoded edges, and must be within the limit. What the image says of the layer is checked meanwhile.
 """
 
 import hashlib
-import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import Self
 
-from layerkit.errors import CannotFixError, DamagedError
-from layerkit.image.blob import Blob, Buffer, Bytes, FileRange, Joined, Sliceable, digest_content
+from layerkit.errors import CannotFixError, DamagedError, ProofError
+from layerkit.image.blob import Blob, Buffer, Bytes, FileRange, Joined, Sliceable
 from layerkit.image.digest import Digest
 from layerkit.image.media_types import Compression
-from layerkit.layers.finish import Finisher, Limit, Ready
+from layerkit.layers.finish import Audience, Finisher, Limit, Workers
 from layerkit.layers.gzip_track import SeveralMembers
 from layerkit.layers.handover import Aside
 from layerkit.layers.inflate_track import NeedsIndex
-from layerkit.layers.one_pass import PassOptions, run_pass
+from layerkit.layers.one_pass import STEPS, Complete, Filling, PassOptions, run_pass
 from layerkit.layers.open_track import GzipWay, compression_of, open_track
 from layerkit.layers.part import Part, PartBuilder
 from layerkit.layers.placement import Again
 from layerkit.layers.planner import Constraints
-from layerkit.layers.splice import assemble
 from layerkit.layers.spool import Spool
-from layerkit.layers.track import Track
-from layerkit.priority import give_way
+from layerkit.layers.track import Chunk, Track
 from layerkit.progress import SILENT, Progress, Task
 
 _WAITING = 32
@@ -60,9 +56,9 @@ class SplitOptions:
     observer: Observer | None = None
     """Sees the source's raw tar as it streams by."""
 
-
-def _unheard(part: Part, number: int) -> None:
-    pass
+    @property
+    def is_compared(self) -> bool:
+        return self.diff_id is not None and self.diff_id.startswith("sha256:")
 
 
 def split_layer(
@@ -71,77 +67,118 @@ def split_layer(
     options: SplitOptions,
     spool: Spool,
     progress: Progress = SILENT,
-    ready: Ready = _unheard,
+    audience: Audience | None = None,
 ) -> list[Part]:
     """The parts of `blob`, each within the limit. One part means that it wasn't cut: it has the source's diff_id.
 
     `where` names the layer in messages. Raises DamagedError for a damaged layer, UnsplittableError and CannotFixError for one
-    that can't be split, OutputError when the temporary file can't grow."""
-    source = _local(blob, spool)
-    ended = threading.Event()
-    workers = (options.jobs or os.cpu_count() or 1) + 1
-    threads = ThreadPoolExecutor(workers, thread_name_prefix="digest", initializer=give_way)
-    with closing(_Retractable(progress.task(where, source.size))) as task:
+    that can't be split, OutputError when the temporary file can't grow, ProofError for a part that isn't what it should be."""
+    with _Source(blob, where, options, spool, progress, audience or Audience()) as source:
+        return source.parts(_split)
+
+
+def recode_layer(
+    blob: Blob,
+    where: str,
+    options: SplitOptions,
+    spool: Spool,
+    progress: Progress = SILENT,
+    audience: Audience | None = None,
+) -> Part | None:
+    """The same tar in another compression: nothing is framed or cut, the diff_id stays. None if it is larger than the limit.
+    Raises like `split_layer`."""
+    with _Source(blob, where, options, spool, progress, audience or Audience()) as source:
         try:
-            # What the layer inflates to is compared with the diff_id, if that is asked for: then its blob's bytes don't matter.
-            verified = None if _is_compared(options) else threads.submit(_verify, blob, source, where, ended)
-            try:
-                parts = _split(source, where, options, _Means(spool, progress.warn, task, threads, ready))
-            except DamagedError:
-                # A wrong digest explains more than what it led to.
-                (verified or threads.submit(_verify, blob, source, where, ended)).result()
-                raise
-            if verified is not None:
-                verified.result()
-        finally:
-            ended.set()
-            threads.shutdown(cancel_futures=True)
-    return parts
+            return source.parts(_recode)[0]
+        except Again:
+            return None
 
 
-def recode_layer(blob: Blob, where: str, options: SplitOptions, spool: Spool, progress: Progress = SILENT) -> Part:
-    """The same tar in another compression: nothing is framed or cut, the diff_id stays. Raises like `split_layer`."""
-    source = _local(blob, spool)
-    track, _ = _open(source, where, options, spool, gzip=GzipWay.ENCODE)
-    builder = PartBuilder(0)
-    ended = threading.Event()
-    with progress.task(where, source.size) as task, ThreadPoolExecutor(1, thread_name_prefix="verify") as pool:
-        # An uncompressed blob's digest is its diff_id, which is computed here anyway.
-        verified = None if compression_of(source) is Compression.NONE else pool.submit(_verify, blob, source, where, ended)
+class _Source:
+    """A layer whose bytes are compared with what the image says of them while parts are made of it. A context manager."""
+
+    def __init__(
+        self, blob: Blob, where: str, options: SplitOptions, spool: Spool, progress: Progress, audience: Audience
+    ) -> None:
+        self.where = where
+        self.options = options
+        self.content = _local(blob, spool)
+        self.spool = spool
+        self.progress = progress
+        self.audience = audience
+        self._blob = blob
+        self._is_plain = compression_of(self.content) is Compression.NONE
+        self._position = _Position(progress.task(where, self.content.size))
+        self._watch = _Watch(options)
+        self._workers = Workers(options.jobs)
+        self._ended = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._workers.close()
+        self._watch.close()
+        self._position.close()
+
+    def parts(self, make: "Callable[[_Source], list[Part]]") -> list[Part]:
+        """What `make` makes of it, if it is sound."""
+        # What the layer inflates to is compared with the diff_id, if that is asked for: then its blob's bytes don't matter.
+        verified = None if self.options.is_compared else self._workers.digests.submit(self._verify)
         try:
-            for chunk in track.chunks():
-                if options.observer is not None:
-                    options.observer(chunk.data)
-                view = memoryview(chunk.data)
-                builder.advance(view, chunk.start, chunk.start + len(view))
-                task.advance(len(view) if verified is None else 0)
-            if verified is None:
-                if builder.finish().diff_id != blob.digest:
-                    _verify(blob, source, where, ended)
-            else:
-                verified.result()
-                task.advance(source.size)
-        finally:
-            ended.set()
-    recipe = builder.finish()
-    _check_diff_id(recipe.diff_id, options.diff_id, where)
-    return Part(digest_content(assemble(recipe, track, spool.keep)), recipe.diff_id, recipe)
+            parts = make(self)
+        except DamagedError:
+            # A wrong digest explains more than what it led to.
+            (verified or self._workers.digests.submit(self._verify)).result()
+            raise
+        if verified is not None:
+            verified.result()
+        self._position.reach(self.content.size)
+        if len(parts) == 1 and self.options.is_compared and parts[0].diff_id != self.options.diff_id:
+            raise ProofError(
+                f"{self.where}: the new layer has the diff_id {parts[0].diff_id}, expected that of the old one, "
+                f"{self.options.diff_id}. Nothing was published. This is a bug in layerkit: please report it"
+            )
+        return parts
+
+    def open(self, gzip: GzipWay) -> tuple[Track, int]:
+        return open_track(
+            self.content,
+            self.where,
+            compression=self.options.compression,
+            level=self.options.level,
+            limit=self.options.limit,
+            jobs=self.options.jobs,
+            spool=self.spool,
+            gzip=gzip,
+        )
+
+    def finisher(self, track: Track, limit: Limit) -> Finisher:
+        self._position.reach(0)
+        return Finisher(track, self.where, limit, self.spool, self._workers, self.audience, self.progress)
+
+    def see(self, chunk: Chunk) -> None:
+        """The raw tar streams by."""
+        self._watch.see(chunk.data, chunk.start)
+        # How far into a compressed blob a chunk is, is what it costs: exactly if the blob is copied, about if it is encoded anew.
+        at = chunk.start + len(chunk.data) if self._is_plain else min(chunk.cost_after, self.content.size)
+        self._position.reach(at)
+
+    def check(self) -> None:
+        """It has streamed by. Raises DamagedError if it isn't what the config says."""
+        self._watch.check(self.where)
+
+    def _verify(self) -> None:
+        """Raises DamagedError; gives up when nobody waits for it any more."""
+        for _ in Blob(self._blob.digest, self.content).verified(self.where):
+            if self._ended.is_set():
+                return
 
 
-@dataclass(frozen=True)
-class _Means:
-    """What it takes to split a layer."""
-
-    spool: Spool
-    warn: Callable[[str], None]
-    task: "_Retractable"
-    threads: ThreadPoolExecutor
-    ready: Ready
-
-
-def _split(source: Sliceable, where: str, options: SplitOptions, means: _Means) -> list[Part]:
-    gzip = GzipWay.INFLATE
-    track, margin = _open(source, where, options, means.spool, gzip=gzip)
+def _split(source: _Source) -> list[Part]:
+    options = source.options
+    track, margin = source.open(GzipWay.INFLATE)
     constraints = Constraints(
         limit=options.limit - margin,
         hard_limit=options.limit,
@@ -149,59 +186,49 @@ def _split(source: Sliceable, where: str, options: SplitOptions, means: _Means) 
         dropped=options.dropped,
     )
     limit = Limit(options.limit, options.allow_oversized)
-    watch = _Watch(options)
     try:
         for _ in range(MAX_TRIES):
             try:
-                with Finisher(track, where, limit, means.spool, means.threads, means.ready) as finisher:
-                    parts = run_pass(track, where, constraints, PassOptions(means.warn, means.task, watch.see, finisher.offer))
-                    watch.check(where)
+                with source.finisher(track, limit) as finisher:
+                    told = PassOptions(
+                        source.progress.warn, source.see, finisher.offer, finisher.grow, hashed=not source.audience.reads_back
+                    )
+                    parts = run_pass(track, source.where, constraints, told)
+                    source.check()
                     return finisher.finish(parts)
             except (SeveralMembers, NeedsIndex) as found:
-                gzip = GzipWay.ENCODE if isinstance(found, SeveralMembers) else GzipWay.INDEX
                 track.close()
-                track, margin = _open(source, where, options, means.spool, gzip=gzip)
+                track, margin = source.open(GzipWay.ENCODE if isinstance(found, SeveralMembers) else GzipWay.INDEX)
                 constraints = replace(constraints, limit=options.limit - margin)
             except Again as again:
                 constraints = constraints.learned(again)
-            means.task.retract()
     finally:
-        watch.close()
         track.close()
     raise CannotFixError(
-        f"{where}: no way to split it at {options.limit:,} bytes was found in {MAX_TRIES} tries; try another --max-layer-size"
+        f"{source.where}: no way to split it at {options.limit:,} bytes was found in {MAX_TRIES} tries; try another "
+        "--max-layer-size"
     )
 
 
-def _open(source: Sliceable, where: str, options: SplitOptions, spool: Spool, *, gzip: GzipWay) -> tuple[Track, int]:
-    return open_track(
-        source,
-        where,
-        compression=options.compression,
-        level=options.level,
-        limit=options.limit,
-        jobs=options.jobs,
-        spool=spool,
-        gzip=gzip,
-    )
-
-
-def _verify(blob: Blob, source: Sliceable, where: str, ended: threading.Event) -> None:
-    """Raises DamagedError; gives up when nobody waits for it any more."""
-    for _ in Blob(blob.digest, source).verified(where):
-        if ended.is_set():
-            return
-
-
-def _is_compared(options: SplitOptions) -> bool:
-    return options.diff_id is not None and options.diff_id.startswith("sha256:")
-
-
-def _check_diff_id(found: Digest, expected: Digest | None, where: str) -> None:
-    if expected is not None and expected.startswith("sha256:") and found != expected:
-        raise DamagedError.mismatch(
-            f"{where}: uncompressed layer", expected=f"diff_id {expected} (config)", found=found, why="build the image again"
-        )
+def _recode(source: _Source) -> list[Part]:
+    """Raises Again when the part is larger than the limit."""
+    track, _ = source.open(GzipWay.ENCODE)
+    limit = Limit(source.options.limit, allow_oversized=False)
+    builder = PartBuilder(0, hashed=not source.audience.reads_back)
+    told = 0
+    try:
+        with source.finisher(track, limit) as finisher:
+            for chunk in track.chunks():
+                source.see(chunk)
+                view = memoryview(chunk.data)
+                builder.advance(view, chunk.start, chunk.start + len(view))
+                if builder.at >= told + source.options.limit // STEPS:
+                    told = builder.at
+                    finisher.grow(Filling(0, builder.pieces))
+            source.check()
+            return finisher.finish([Complete(0, builder.finish(), None)])
+    finally:
+        track.close()
 
 
 def _local(blob: Blob, spool: Spool) -> Sliceable:
@@ -216,8 +243,11 @@ class _Watch:
     its end. Closed when done."""
 
     def __init__(self, options: SplitOptions) -> None:
-        self._options = options
+        self._observers = [options.observer] if options.observer is not None else []
+        self._expected = options.diff_id if options.is_compared else None
         self._hasher = hashlib.sha256()
+        if self._expected is not None:
+            self._observers.append(self._hasher.update)
         self._seen = 0
         self._aside = Aside(self._show, _WAITING)
 
@@ -228,40 +258,37 @@ class _Watch:
         """`data` is the raw tar from offset `start`. A try that is given up in the middle is followed by one from the beginning:
         what was seen already isn't shown twice."""
         fresh = memoryview(data)[max(self._seen - start, 0) :]
-        if fresh and self._is_wanted:
+        if fresh and self._observers:
             self._seen += len(fresh)
             self._aside.put(fresh if fresh.readonly else memoryview(bytes(fresh)))
 
     def check(self, where: str) -> None:
-        """The raw tar has been seen to its end."""
+        """The raw tar has been seen to its end. Raises DamagedError if it isn't what it should be."""
         self._aside.drain()
-        if self._options.diff_id is not None:
-            _check_diff_id(Digest(f"sha256:{self._hasher.hexdigest()}"), self._options.diff_id, where)
-
-    @property
-    def _is_wanted(self) -> bool:
-        return self._options.diff_id is not None or self._options.observer is not None
+        found = f"sha256:{self._hasher.hexdigest()}"
+        if self._expected not in (None, found):
+            raise DamagedError.mismatch(
+                f"{where}: uncompressed layer",
+                expected=f"diff_id {self._expected} (config)",
+                found=found,
+                why="build the image again",
+            )
 
     def _show(self, data: memoryview) -> None:
-        if self._options.diff_id is not None:
-            self._hasher.update(data)
-        if self._options.observer is not None:
-            self._options.observer(data)
+        for observer in self._observers:
+            observer(data)
 
 
-class _Retractable:
-    """A task whose work may have to be done again."""
+class _Position:
+    """A task told of where it is, which may be where it was before."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._done = 0
+        self._at = 0
 
-    def advance(self, count: int) -> None:
-        self._done += count
-        self._task.advance(count)
-
-    def retract(self) -> None:
-        self.advance(-self._done)
+    def reach(self, at: int) -> None:
+        self._task.advance(at - self._at)
+        self._at = at
 
     def close(self) -> None:
         self._task.close()

@@ -53,6 +53,10 @@ class Track(Protocol):
         """Is all known of the stream up to this raw offset that there will be? Until `chunks` is exhausted, restarts and raw
         bytes may only be asked for where this is true."""
 
+    def certain(self, raw: int) -> int:
+        """Bytes of the compressed stream that are before the last restart below `raw`, a place that was remembered or where the
+        stream is now, and below every later place: whatever ends there, they are copied. May be fewer than there are."""
+
     def restarts(self, upto: int | None = None) -> list[Restart]:
         """Where the compressed stream can be entered and left, ascending: those near what was remembered at least, up to a raw
         offset or to the end."""

@@ -4,6 +4,8 @@ In: layer descriptors. Out: what each became. Every blob that will be part of th
 that it can be on its way while the rest is still being made.
 """
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from layerkit.image.blob import Blob, Bytes, FileRange, Joined, read_at
@@ -19,7 +21,8 @@ from layerkit.image.media_types import (
     layer_type,
     sniff,
 )
-from layerkit.layers.part import Part
+from layerkit.layers.finish import Audience
+from layerkit.layers.part import Part, Witness
 from layerkit.layers.split import Observer, SplitOptions, recode_layer, split_layer
 from layerkit.layers.spool import Spool
 from layerkit.progress import Progress
@@ -49,6 +52,9 @@ class Listener:
     """Is told what a rewrite finds while it goes on; this one doesn't care. Now and then a layer has something late for a part
     that was complete already: then another one takes its place, and is announced too. What counts is the result."""
 
+    reads_back = False
+    """Are new layers read back, and what they were made of compared with its diff_id?"""
+
     def announce(self, blob: Blob, label: str) -> None:
         """A blob of the result, and what to call it. From any thread."""
 
@@ -56,8 +62,9 @@ class Listener:
         """What wants to see the raw tar of the layer called `where` as it streams by. Asked again when that begins anew."""
         return None
 
-    def made(self, part: Part, where: str) -> None:
-        """A part of the layer called `where`, before it is known which others there will be. From any thread."""
+    def witness(self, where: str, number: int) -> Witness:
+        """What is to see part `number` of the layer called `where` as it is read back from its blob."""
+        raise NotImplementedError
 
     def changed(self, change: LayerChange) -> None:
         """A layer was rewritten: these are its parts."""
@@ -71,6 +78,32 @@ def compression_in(image: Image, layer: Descriptor) -> Compression:
     if isinstance(content, FileRange | Bytes | Joined):
         return sniff(read_at(content, 0, 6))
     return sniff(bytes(next(iter(content.chunks()), b""))[:6])
+
+
+@dataclass(frozen=True)
+class _Audience(Audience):
+    """Passes on what is said of one layer's parts."""
+
+    where: str
+    label: str
+    listener: Listener
+    there: Callable[[Part], Blob | None] | None
+    """The target's own blob of a part's content, which takes its place; None: the target has nothing that could."""
+
+    @property
+    def reads_back(self) -> bool:
+        return self.listener.reads_back
+
+    def witness(self, number: int) -> Witness:
+        return self.listener.witness(self.where, number)
+
+    def ready(self, blob: Blob, number: int) -> None:
+        if self.there is None:
+            self.listener.announce(blob, f"{self.label} part {number}")
+
+    def made(self, part: Part, number: int) -> None:
+        if self.there is not None:  # only now it is known what is in the part
+            self.listener.announce(self.there(part) or part.blob, f"{self.label} part {number}")
 
 
 class LayerRewriter:
@@ -138,22 +171,16 @@ class LayerRewriter:
             allow_oversized=self._options.allow_oversized,
             jobs=self._options.jobs,
             dropped=dropped_members(layer),
-            diff_id=diff_id if self._options.check_diff_ids else None,
+            diff_id=diff_id if self._listener.reads_back else None,
             observer=self._listener.watch(where),
         )
         blob = self._image.blob(layer)
-        parts: list[Part] = []
-
-        def ready(part: Part, number: int) -> None:
-            self._listener.announce(self._there(part, compression) or part.blob, f"layer {short(layer.digest)} part {number}")
-            self._listener.made(part, where)
-
+        there = functools.partial(self._there, compression=compression) if self._options.known else None
+        audience = _Audience(where, f"layer {short(layer.digest)}", self._listener, there)
         if action is Action.RECODE:
-            part = recode_layer(blob, where, options, self._spool, self._progress)
-            if part.blob.size <= options.limit:
-                parts = [part]
-                ready(part, 1)
-        if not parts:
+            part = recode_layer(blob, where, options, self._spool, self._progress, audience)
+            if part is not None:
+                return LayerChange(where, blob, diff_id, (part,), compression, options.dropped)
             options = replace(options, observer=self._listener.watch(where))
-            parts = split_layer(blob, where, options, self._spool, self._progress, ready)
+        parts = split_layer(blob, where, options, self._spool, self._progress, audience)
         return LayerChange(where, blob, diff_id, tuple(parts), compression, options.dropped)

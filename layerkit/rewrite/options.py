@@ -42,8 +42,6 @@ class FixOptions:
     allow_oversized: bool = False
     jobs: int | None = None
     """Threads; the number of cores by default."""
-    check_diff_ids: bool = True
-    """Is the source's diff_id computed too? The proof wants to know; it is part of what `--no-verify` saves."""
     limits: Mapping[Digest, int] = field(default_factory=dict)
     """Layer -> a limit of its own, below the others': layers that an edge keeps timing out on."""
 
@@ -65,7 +63,6 @@ def options_for(
     keep_attestations: bool = False,
     allow_oversized: bool = False,
     jobs: int | None = None,
-    verify: bool = True,
 ) -> FixOptions:
     """The profile's options with the user's in their place. Raises UsageError for a limit below MIN_LIMIT."""
     limit = profile.max_layer_size if max_layer_size is None else max_layer_size
@@ -82,5 +79,4 @@ def options_for(
         collapse_index=profile.collapse_index,
         allow_oversized=allow_oversized,
         jobs=jobs,
-        check_diff_ids=verify,
     )

@@ -1,7 +1,6 @@
 """Parts are on their way while the layer they come from is still being read, and read back for the proof meanwhile."""
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,11 +15,11 @@ from layerkit.image.blob import Blob, Buffer, Bytes
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.layers.decode import decoded
-from layerkit.layers.part import Part, Recipe
 from layerkit.profiles import GENERIC
 from layerkit.proof import Prover
 from layerkit.rewrite import options_for
 from layerkit.sources import open_image
+from layerkit.verify.layer_tree import LayerTree
 from tests import tar_building as tar
 from tests.images import Layer, add_image, attested_archive, large, opened, small
 from tests.sources.builders import Files
@@ -96,18 +95,31 @@ def test_parts_are_offered_before_the_layer_was_read(tmp_path: Path, verify: boo
     assert destination.offered == [layer.digest for layer in layers]
 
 
-def test_they_are_read_back_before_the_layer_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("awaited", [1, 3], ids=["a part that is complete", "the part that is being filled"])
+def test_they_are_read_back_before_the_layer_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, awaited: int) -> None:
     gate = Gate()
     source = open_image(str(attested_archive(tmp_path / "image.tar", [small(), large(12, 1_000_000)])))
-    begin = Prover.begin
+    witness = Prover.witness
 
-    def begun(self: Prover, part: Part, where: str) -> None:
-        begin(self, part, where)
-        gate.opened.set()
+    def watched(self: Prover, where: str, number: int) -> LayerTree:
+        tree = witness(self, where, number)
+        feed = tree.feed
+        seen = 0
 
-    monkeypatch.setattr(Prover, "begin", begun)
-    deliver(gated(source, gate), options_for(GENERIC, max_layer_size=4_500_000), Opens(Gate()))
+        def counted(data: Buffer) -> None:
+            nonlocal seen
+            feed(data)
+            seen += len(data)
+            if number == awaited and seen > 1_000_000:
+                gate.opened.set()
+
+        monkeypatch.setattr(tree, "feed", counted)
+        return tree
+
+    monkeypatch.setattr(Prover, "witness", watched)
+    done = deliver(gated(source, gate), options_for(GENERIC, max_layer_size=4_500_000), Opens(Gate()))
     assert not gate.timed_out
+    assert len(done.fixed.changes[0].parts) >= awaited
 
 
 def late_link(folder: Path) -> Image:
@@ -158,50 +170,24 @@ class _Noting:
         self.destination.abandon()
 
 
-def test_a_part_that_does_not_count_proves_nothing(tmp_path: Path) -> None:
-    """A wrong one is an error only if it is part of the result."""
+def test_a_difference_is_an_error(tmp_path: Path) -> None:
+    """New layers that are sound by themselves, but not what the source was."""
     source = late_link(tmp_path)
-    options = options_for(GENERIC, max_layer_size=150_000)
-    fixed = deliver(source, options, Opens(Gate()), verify=False).fixed
-    change = fixed.changes[0]
-    wrong = replace(change.parts[0], diff_id=Digest("sha256:" + "0" * 64))
+    change = deliver(source, options_for(GENERIC, max_layer_size=150_000), Opens(Gate())).fixed.changes[0]
     raw = b"".join(map(bytes, decoded(change.source.content, "source")))
-    with Prover(jobs=1) as prover:
-        prover.watch(change.where)(raw)
-        prover.begin(wrong, change.where)
-        prover.prove(change)
-        prover.check()
-    with Prover(jobs=1) as prover:
-        prover.watch(change.where)(raw)
-        prover.begin(wrong, change.where)
-        prover.prove(replace(change, parts=(wrong, *change.parts[1:])))
-        with pytest.raises(ProofError, match="diff_id sha256:0000"):
-            prover.check()
-
-
-class Endless:
-    """Zeros, a few at a time, for longer than anybody should wait."""
-
-    size = 1 << 40
-
-    def __init__(self) -> None:
-        self.asked = threading.Event()
-        self.came_to_its_end = False
-
-    def chunks(self, offset: int = 0) -> Iterator[Buffer]:
-        ends = time.monotonic() + PATIENCE
-        while time.monotonic() < ends:
-            self.asked.set()
-            yield bytes(512)
-        self.came_to_its_end = True
-
-
-def test_an_interrupt_waits_for_no_proof() -> None:
-    content = Endless()
-    digest = Digest("sha256:" + "0" * 64)
-    part = Part(Blob(digest, content), digest, Recipe((), digest, 0, content.size))
-    with pytest.raises(KeyboardInterrupt), Prover(jobs=1) as prover:
-        prover.begin(part, "layer")
-        assert content.asked.wait(PATIENCE)
-        raise KeyboardInterrupt
-    assert not content.came_to_its_end
+    content = raw.index(b"data/file-3") + 3 * tar.BLOCK
+    before = {
+        "data/file-3: content": raw[:content] + bytes([raw[content] ^ 1]) + raw[content + 1 :],
+        "data/more: type: file -> absent": raw[: -2 * tar.BLOCK] + tar.layer(tar.file("data/more", b"!")),
+    }
+    for found, source_tar in before.items():
+        prover = Prover()
+        prover.watch(change.where)(source_tar)
+        with pytest.raises(ProofError, match=found):
+            prover.prove(change)
+    prover = Prover()
+    prover.watch(change.where)(raw)
+    prover.prove(change)
+    prover.watch(change.where)(raw)
+    with pytest.raises(ProofError, match="data/file-0"):
+        prover.prove(replace(change, parts=change.parts[1:]))

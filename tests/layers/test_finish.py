@@ -3,25 +3,29 @@
 import gzip
 import random
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import pytest
 import zstandard
 
-from layerkit.errors import UnsplittableError
-from layerkit.image.blob import Buffer, Bytes, blob_of
+from layerkit.errors import ProofError, UnsplittableError
+from layerkit.image.blob import Blob, Buffer, Bytes, blob_of
 from layerkit.image.media_types import Compression
+from layerkit.layers.codec import GzipCodec, PlainCodec, ZstdCodec
 from layerkit.layers.decode import decoded
-from layerkit.layers.finish import Finisher, Limit
-from layerkit.layers.one_pass import Complete, PassOptions, run_pass
+from layerkit.layers.finish import Audience, Finisher, Limit, Workers
+from layerkit.layers.one_pass import Complete, Filling, PassOptions, run_pass
 from layerkit.layers.open_track import GzipWay, open_track
-from layerkit.layers.part import Part
+from layerkit.layers.part import Part, Witness
 from layerkit.layers.placement import Again
 from layerkit.layers.planner import Constraints
 from layerkit.layers.split import SplitOptions, split_layer
 from layerkit.layers.spool import Spool
+from layerkit.layers.track import Chunk
 from layerkit.progress import SILENT
 from layerkit.verify import compare, merged_view
 from tests import tar_building as tar
@@ -65,11 +69,11 @@ def passed(form: str, raw: bytes, limit: int = LIMIT) -> Pass:
     offered: list[tuple[int, Complete]] = []
     seen = 0
 
-    def see(data: Buffer, start: int) -> None:
+    def see(chunk: Chunk) -> None:
         nonlocal seen
-        seen = start + len(data)
+        seen = chunk.start + len(chunk.data)
 
-    options = PassOptions(SILENT.warn, SILENT.task("", 0), see, lambda complete: offered.append((seen, complete)))
+    options = PassOptions(SILENT.warn, see, lambda complete: offered.append((seen, complete)), lambda filling: None, hashed=True)
     try:
         complete = run_pass(track, "layer", Constraints(limit=limit - margin, hard_limit=limit), options)
     finally:
@@ -102,23 +106,46 @@ def test_what_comes_late_makes_a_part_anew(form: str) -> None:
 
 def test_only_the_part_that_was_made_last_counts() -> None:
     raw = files(late=tar.hard_link("late", "f000"))
-    told: list[tuple[int, Part]] = []
+    told = Told()
     options = SplitOptions(LIMIT, Compression.GZIP, jobs=2)
-    parts = split_layer(
-        blob_of(gzip.compress(raw, 1)), "layer", options, Spool(), ready=lambda part, number: told.append((number, part))
-    )
-    numbers = [number for number, _ in told]
+    parts = split_layer(blob_of(gzip.compress(raw, 1)), "layer", options, Spool(), audience=told)
+    numbers = [number for number, _ in told.blobs]
     assert sorted(numbers) == [1, *range(1, len(parts) + 1)], "the first one twice"
     assert [number for number in numbers if number > 1] == list(range(2, len(parts) + 1)), "in order"
-    first, second = (part for number, part in told if number == 1)
+    first, second = (blob for number, blob in told.blobs if number == 1)
     assert first != second
-    assert parts[0] is second
-    assert all(any(part is other for _, other in told) for part in parts)
+    assert parts[0].blob == second
+    assert {part.blob.digest for part in parts} < {blob.digest for _, blob in told.blobs}
+    assert [number for number, _ in told.parts] == numbers
     raws = [b"".join(map(bytes, decoded(part.blob.content, "part"))) for part in parts]
     assert not compare(merged_view([[raw]]), merged_view([[other] for other in raws]))
 
 
-def finisher(track_of: bytes, limit: int, pool: ThreadPoolExecutor, told: list[int], *, oversized: bool = False) -> Finisher:
+@dataclass
+class Told(Audience):
+    """Notes what it hears; with witnesses, it has parts read back."""
+
+    blobs: list[tuple[int, Blob]] = field(default_factory=list)
+    parts: list[tuple[int, Part]] = field(default_factory=list)
+    witnesses: Callable[[], Witness] | None = None
+
+    @property
+    def reads_back(self) -> bool:
+        return self.witnesses is not None
+
+    def witness(self, number: int) -> Witness:
+        assert self.witnesses is not None
+        return self.witnesses()
+
+    def ready(self, blob: Blob, number: int) -> None:
+        self.blobs.append((number, blob))
+
+    def made(self, part: Part, number: int) -> None:
+        self.parts.append((number, part))
+
+
+@contextmanager
+def finisher(track_of: bytes, limit: int, told: Audience, *, oversized: bool = False) -> Iterator[Finisher]:
     track, _ = open_track(
         Bytes(track_of),
         "layer",
@@ -129,37 +156,95 @@ def finisher(track_of: bytes, limit: int, pool: ThreadPoolExecutor, told: list[i
         spool=Spool(),
         gzip=GzipWay.INFLATE,
     )
-    limits = Limit(limit, oversized)
-    return Finisher(track, "layer", limits, Spool(), pool, lambda part, number: told.append(number))
+    with closing(Workers(1)) as workers, Finisher(track, "layer", Limit(limit, oversized), Spool(), workers, told) as made:
+        yield made
 
 
-def test_what_was_dropped_is_not_told_of() -> None:
-    raw = files(12)
-    complete = passed("plain, kept", raw, 1_500_000).complete
-    told: list[int] = []
-    with ThreadPoolExecutor(1) as pool:
-        waiting = threading.Event()
-        pool.submit(waiting.wait)
-        with finisher(raw, LIMIT, pool, told) as made:
-            for part in complete:
-                made.offer(part)
-        waiting.set()
-    assert told == []
+class Slow:
+    """A witness that takes its time."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.seen = 0
+
+    def feed(self, data: Buffer) -> None:
+        self.seen += len(data)
+        self.asked.set()
+        time.sleep(0.02)
+
+
+def test_nobody_is_told_of_what_was_dropped() -> None:
+    """An interrupt in the middle: a part that is being filled, and one that is being read back."""
+    raw = files(60)
+    complete = passed("plain, kept", raw).complete
+    slow = [Slow(), Slow()]
+    told = Told(witnesses=iter(slow).__next__)
+    with pytest.raises(KeyboardInterrupt), finisher(raw, LIMIT, told) as made:
+        made.offer(complete[0])
+        made.grow(Filling(1, complete[1].recipe.pieces[:1]))
+        assert slow[0].asked.wait(60)
+        raise KeyboardInterrupt
+    assert told.parts == []
+    assert slow[0].seen < complete[0].recipe.length
 
 
 def test_too_large_is_told_at_once() -> None:
     raw = files(12)
     complete = passed("plain, kept", raw, 1_500_000).complete
     size = complete[0].recipe.length
-    with ThreadPoolExecutor(1) as pool:
-        with pytest.raises(Again) as again:
-            finisher(raw, size - 1, pool, []).offer(complete[0])
-        assert again.value.shrink == 1
-        large = passed("plain, kept", tar.layer(tar.file("a", bytes(70_000)), tar.file("b", bytes(9000))), 66_000)
-        assert large.complete[0].stuck is not None
-        with pytest.raises(UnsplittableError, match="a is 71,"):
-            finisher(raw, 66_000, pool, []).offer(large.complete[0])
-        told: list[int] = []
-        made = finisher(raw, 66_000, pool, told, oversized=True)
-        assert made.finish(large.complete[:1])[0].diff_id == large.complete[0].recipe.diff_id
-        assert told == [1]
+    with finisher(raw, size - 1, Audience()) as made, pytest.raises(Again) as again:
+        made.offer(complete[0])
+    assert again.value.shrink == 1
+    large = passed("plain, kept", tar.layer(tar.file("a", bytes(70_000)), tar.file("b", bytes(9000))), 66_000)
+    assert large.complete[0].stuck is not None
+    with finisher(raw, 66_000, Audience()) as made, pytest.raises(UnsplittableError, match="a is 71,"):
+        made.offer(large.complete[0])
+    told = Told()
+    with finisher(raw, 66_000, told, oversized=True) as made:
+        parts = made.finish(large.complete[:1])
+        assert parts[0].diff_id == large.complete[0].recipe.diff_id
+    assert [number for number, _ in told.blobs] == [1]
+
+
+class Sees:
+    """A witness that keeps everything."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def feed(self, data: Buffer) -> None:
+        self.data += data
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_read_back_is_what_went_in(form: str) -> None:
+    pack, compression, _ = FORMS[form]
+    told = Told(witnesses=Sees)
+    raw = files(late=tar.hard_link("late", "f000"))
+    parts = split_layer(blob_of(pack(raw)), "layer", SplitOptions(LIMIT, compression, jobs=2), Spool(), audience=told)
+    for part in parts:
+        assert part.recipe.diff_id is None, "it isn't hashed twice"
+        assert isinstance(part.witness, Sees)
+        assert part.witness.data == b"".join(map(bytes, decoded(part.blob.content, "part")))
+        assert blob_of(part.witness.data).digest == part.diff_id
+    alone = split_layer(blob_of(pack(raw)), "layer", SplitOptions(LIMIT, compression, jobs=2), Spool())
+    assert [(part.blob.digest, part.diff_id) for part in alone] == [(part.blob.digest, part.diff_id) for part in parts]
+
+
+@pytest.mark.parametrize("form", ["gzip, spliced", "plain, encoded", "plain, kept", "zstd, frames"])
+def test_what_does_not_read_back_is_no_part(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bit falls over in what is encoded at the edges."""
+    pack, compression, _ = FORMS[form]
+    codec: Any = {Compression.GZIP: GzipCodec, Compression.ZSTD: ZstdCodec, Compression.NONE: PlainCodec}[compression]
+    literal: Callable[[Any, list[bytes]], bytes] = codec.literal
+
+    def wrong(self: Any, raw: Iterable[Buffer]) -> bytes:
+        data = bytearray(b"".join(raw))
+        if data:
+            data[len(data) // 2] ^= 1
+        return literal(self, [bytes(data)])
+
+    monkeypatch.setattr(codec, "literal", wrong)
+    source = blob_of(pack(files()))
+    with pytest.raises(ProofError, match=r"new layer \d.*read back.*Nothing was published"):
+        split_layer(source, "layer", SplitOptions(LIMIT, compression, jobs=2), Spool(), audience=Told(witnesses=Sees))

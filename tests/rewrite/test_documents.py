@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import layerkit
 from layerkit.errors import CannotFixError, DamagedError, UsageError
 from layerkit.image.manifest import Index, Manifest
 from layerkit.image.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Compression, Family
@@ -296,7 +297,7 @@ def test_a_diff_id_that_is_wrong(tmp_path: Path) -> None:
     files: Files = {}
     image = opened(tmp_path, files, add_image(files, [large()], diff_ids=["sha256:" + 64 * "3"]))
     with pytest.raises(DamagedError, match=r"uncompressed layer: expected diff_id sha256:3333.*found sha256:"):
-        fixed(image)
+        layerkit.fix(image, max_layer_size=LIMIT)
 
 
 def test_rewritten_documents_are_compact_json(tmp_path: Path) -> None:
