@@ -4,8 +4,8 @@ A new directory appears when it is complete. In an existing layout blobs are put
 `index.json` is replaced last, in one step.
 """
 
-import secrets
 import shutil
+import weakref
 from pathlib import Path
 
 from layerkit.destinations.intake import Intake
@@ -20,7 +20,7 @@ from layerkit.destinations.parts import (
     named_root,
     parts_of,
 )
-from layerkit.destinations.whole_file import WholeFile, output_errors
+from layerkit.destinations.whole_file import WholeFile, output_errors, temporary_name
 from layerkit.errors import DamagedError, OutputError
 from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest
@@ -46,7 +46,9 @@ class OciLayout:
             self._entries = [] if self._is_new else self._existing_entries()
             self._folder = self._target
             if self._is_new:
-                self._folder = self._target.with_name(f".{self._target.name[:200]}.{secrets.token_hex(4)}.partial")
+                self._folder = temporary_name(self._target)
+                # Whatever happens, an interrupt before anybody could call `abandon` included.
+                self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
                 self._folder.mkdir()
                 (self._folder / LAYOUT_FILE).write_bytes(LAYOUT)
 
@@ -67,6 +69,7 @@ class OciLayout:
             with output_errors(self._title):
                 if self._is_new:
                     self._folder.replace(self._target)
+                    self._remove.detach()
             self._is_new, self._added = False, {}
         except BaseException:
             self.abandon()
@@ -76,7 +79,7 @@ class OciLayout:
     def abandon(self) -> None:
         self._intake.stop()
         if self._is_new:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._remove()
         for path in self._added.values():
             path.unlink(missing_ok=True)
         self._added = {}

@@ -10,6 +10,7 @@ import errno
 import os
 import secrets
 import stat
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,9 @@ class WholeFile:
                 raise OutputError(f"{self.name}: is a directory; expected the name of a file")
             self._temporary: Path | None = None
             if stat.S_ISREG(mode):
-                self._temporary = self._target.with_name(f".{self._target.name[:200]}.{secrets.token_hex(4)}.partial")
+                self._temporary = temporary_name(self._target)
+                # Whatever happens, an interrupt before anybody could call `abandon` included.
+                self._remove = weakref.finalize(self, self._temporary.unlink, missing_ok=True)
                 self._fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             else:
                 self._fd = os.open(self._target, os.O_WRONLY | os.O_CLOEXEC)
@@ -67,12 +70,13 @@ class WholeFile:
             self._close()
             self._temporary.replace(self._target)
             self._temporary = None
+            self._remove.detach()
 
     def abandon(self) -> None:
         """Nothing of it is left. Safe to call at any time, also after `commit`."""
         self._close()
         if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
+            self._remove()
             self._temporary = None
 
     def _close(self) -> None:
@@ -84,6 +88,11 @@ class WholeFile:
     def _told(self) -> Iterator[None]:
         with output_errors(self.name, self.written):
             yield
+
+
+def temporary_name(target: Path) -> Path:
+    """A name beside `target` for what isn't complete."""
+    return target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
 
 
 @contextmanager
