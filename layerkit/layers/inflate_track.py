@@ -23,6 +23,9 @@ from layerkit.layers.track import Chunk, Restart
 
 PIECE = 128 << 10
 """Compressed bytes inflated at a time: above, ISA-L isn't faster; below, Python shows."""
+_PIECES = 512
+"""Pieces of a part at least: they get smaller for it. Where in its piece a member begins is estimated, and not the same in the
+next release, where it may move a cut."""
 _LEAST_PIECE = 4 << 10
 _PIECE_OUTPUT = 2 << 20
 """Raw bytes above which pieces get smaller: what is kept near a cut is counted in pieces."""
@@ -30,9 +33,8 @@ _PIECE_OUTPUT = 2 << 20
 _OUTPUT = 256 << 10
 """Raw bytes handed out at a time at most."""
 
-_BEFORE = 6
-_AFTER = 6
-"""Pieces kept on either side of a cut. Most encoders' blocks are 10 to 60 KiB compressed."""
+_AROUND = 6
+"""Pieces of the largest size kept on either side of a cut. Most encoders' blocks are 10 to 60 KiB compressed."""
 
 _AHEAD = 64
 """Outputs that the inflating thread may be ahead. With 64 a 3.1 GB layer takes 9 % less time than with 8."""
@@ -68,7 +70,8 @@ class _Cut:
 
     raw: int
     outputs: list[_Output]
-    pieces_after: int = 0
+    pieces_missing: int
+    """Behind it."""
     kept: int = 0
     """Bytes of outputs."""
     restarts: tuple[Restart, ...] | None = None
@@ -76,7 +79,7 @@ class _Cut:
 
     def wants(self, raw: int) -> bool:
         """Does what comes out from this offset on still belong to the neighbourhood?"""
-        return (self.pieces_after < _AFTER or raw < self.raw + 2 * WINDOW) and raw < self.raw + _MOST
+        return (self.pieces_missing > 0 or raw < self.raw + 2 * WINDOW) and raw < self.raw + _MOST
 
 
 @dataclass
@@ -90,11 +93,13 @@ class _Kept:
 class InflateTrack:
     history = WINDOW
 
-    def __init__(self, blob: Sliceable, where: str) -> None:
-        """Raises DamagedError when the blob doesn't begin with a gzip header."""
+    def __init__(self, blob: Sliceable, where: str, *, limit: int) -> None:
+        """`limit`: bytes of a part. Raises DamagedError when the blob doesn't begin with a gzip header."""
         self.codec: Codec = GzipCodec()
         self._blob = blob
         self._where = where
+        self._piece = min(max(limit // _PIECES, _LEAST_PIECE), PIECE)
+        self._around = _AROUND * PIECE // self._piece
         self._begin = _header_size(read_at(blob, 0, 1 << 17), where)
         self._recent: deque[_Output] = deque()
         self._kept = _Kept()
@@ -111,7 +116,7 @@ class InflateTrack:
             self._recent.append(output)
             pieces_kept += output.whole
             raw_kept += len(output.data)
-            while pieces_kept > _BEFORE + 1 or (raw_kept > _MOST and len(self._recent) > 1):
+            while pieces_kept > self._around + 1 or (raw_kept > _MOST and len(self._recent) > 1):
                 oldest = self._recent.popleft()
                 pieces_kept -= oldest.whole
                 raw_kept -= len(oldest.data)
@@ -141,7 +146,7 @@ class InflateTrack:
             return
         if raw in self._kept.cuts:
             return
-        cut = self._kept.cuts[raw] = _Cut(raw, list(self._recent))
+        cut = self._kept.cuts[raw] = _Cut(raw, list(self._recent), self._around)
         cut.kept = sum(len(output.data) for output in cut.outputs)
         self._kept.size += cut.kept
         if self._kept.size > BUDGET:
@@ -195,7 +200,7 @@ class InflateTrack:
         for cut in self._kept.cuts.values():
             if cut.wants(output.raw):
                 cut.outputs.append(output)
-                cut.pieces_after += output.whole
+                cut.pieces_missing -= output.whole
                 cut.kept += len(output.data)
                 self._kept.size += len(output.data)
 
@@ -210,7 +215,7 @@ class InflateTrack:
     def _trim(self) -> None:
         """Only the raw bytes between a cut and the boundaries next to it will be needed again."""
         for cut in self._kept.cuts.values():
-            if cut.restarts is not None or cut.pieces_after < _AFTER:
+            if cut.restarts is not None or cut.pieces_missing > 0:
                 continue
             around = [restart.raw for restart in self._look(cut)]
             low, high = min([*around, cut.raw]), max([*around, cut.raw])
@@ -234,7 +239,7 @@ class InflateTrack:
     def _inflate(self) -> Iterator[_Output]:
         inflater = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_DEFLATE)
         begin, raw = self._begin, 0
-        size = PIECE
+        size = self._piece
         ended = False
         while not ended:
             piece = read_at(self._blob, begin, size)
@@ -268,7 +273,7 @@ class InflateTrack:
             if raw - before > _PIECE_OUTPUT:
                 size = max(size // 2, _LEAST_PIECE)
             elif raw - before < _PIECE_OUTPUT // 4:
-                size = min(size * 2, PIECE)
+                size = min(size * 2, self._piece)
 
     def _check_trailer(self, crc: int, length: int, end: int) -> None:
         """One member, and nothing but zeros behind it."""

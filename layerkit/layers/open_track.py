@@ -61,7 +61,7 @@ def open_track(
     cores = jobs or os.cpu_count() or 1
     if found is compression and level is None:
         if found is Compression.GZIP and gzip is GzipWay.INFLATE and limit >= MIN_RESTARTS * INFLATED_PIECE:
-            return InflateTrack(source, where), INFLATED_PIECE
+            return InflateTrack(source, where, limit=limit), INFLATED_PIECE
         if found is Compression.GZIP and gzip is not GzipWay.ENCODE:
             chunk = max(min(_RAPIDGZIP_CHUNK, limit // 256), _LEAST_CHUNK)
             if limit >= MIN_RESTARTS * chunk:

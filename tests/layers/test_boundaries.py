@@ -17,6 +17,9 @@ from layerkit.layers.boundaries import dynamic_headers, ends_of_stored
 from layerkit.layers.gzip_track import GzipTrack, SeveralMembers
 from layerkit.layers.inflate_track import InflateTrack, NeedsIndex
 
+LIMIT = 1 << 30
+"""Bytes of a part: pieces are as large as they get."""
+
 
 def _text(size: int, seed: int) -> bytes:
     """Something that compresses like source code does."""
@@ -78,7 +81,7 @@ def test_boundaries_near_a_cut_are_where_rapidgzip_sees_them(encoder: str, tmp_p
     data = _text(6_000_000, 7)
     blob = _on_disk(ENCODERS[encoder](data), tmp_path)
     known = _all_boundaries(blob)
-    track = InflateTrack(blob, "layer")
+    track = InflateTrack(blob, "layer", limit=LIMIT)
     cuts = random.Random(3).sample(range(500_000, 5_000_000), 5)
     for chunk in track.chunks():
         for cut in cuts:
@@ -116,9 +119,10 @@ def _from(blob: FileRange, bit: int, history: bytes, size: int) -> bytes:
     return zlib.decompressobj(-15, zdict=history).decompress(shifted, size)
 
 
-def test_raw_bytes_are_there_again_around_a_cut(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", [LIMIT, 5_000_000])
+def test_raw_bytes_are_there_again_around_a_cut(tmp_path: Path, limit: int) -> None:
     data = _text(9_000_000, 1)
-    track = InflateTrack(_on_disk(gzip.compress(data, 6), tmp_path), "layer")
+    track = InflateTrack(_on_disk(gzip.compress(data, 6), tmp_path), "layer", limit=limit)
     for chunk in track.chunks():
         if chunk.start <= 5_000_000 < chunk.start + len(chunk.data):
             track.remember(5_000_000)
@@ -127,10 +131,19 @@ def test_raw_bytes_are_there_again_around_a_cut(tmp_path: Path) -> None:
         list(track.raw(0, 100))
 
 
+def test_costs_are_measured_in_smaller_steps_for_smaller_parts(tmp_path: Path) -> None:
+    """What is estimated in between differs from release to release, and with it where the cuts are."""
+    blob = _on_disk(gzip.compress(_text(4_000_000, 3), 6), tmp_path)
+    for limit in (LIMIT, 20_000_000, 5_000_000):
+        chunks = list(InflateTrack(blob, "layer", limit=limit).chunks())
+        assert max(chunk.cost_after - chunk.cost for chunk in chunks[1:]) <= min(limit // 512, 128 << 10)
+        assert chunks[-1].cost_after == blob.size - 8
+
+
 def test_many_cuts_are_trimmed_to_what_is_needed_and_stay_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inflate_track, "BUDGET", 12 << 20)
     data = _text(16_000_000, 2)
-    track = InflateTrack(_on_disk(gzip.compress(data, 1), tmp_path), "layer")
+    track = InflateTrack(_on_disk(gzip.compress(data, 1), tmp_path), "layer", limit=LIMIT)
     cuts = list(range(1_000_000, 15_000_000, 2_000_000))
     for chunk in track.chunks():
         for cut in cuts:
@@ -144,7 +157,7 @@ def test_many_cuts_are_trimmed_to_what_is_needed_and_stay_right(tmp_path: Path, 
 
 def test_the_first_block_is_a_boundary_too(tmp_path: Path) -> None:
     data = _text(2_000_000, 4)
-    track = InflateTrack(_on_disk(gzip.compress(data, 6), tmp_path), "layer")
+    track = InflateTrack(_on_disk(gzip.compress(data, 6), tmp_path), "layer", limit=LIMIT)
     for chunk in track.chunks():
         if chunk.start == 0:
             track.remember(1000)
@@ -157,7 +170,7 @@ def test_the_first_block_is_a_boundary_too(tmp_path: Path) -> None:
 def test_more_than_can_be_kept_is_left_to_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inflate_track, "BUDGET", 1 << 20)
     data = _text(4_000_000, 2)
-    track = InflateTrack(_on_disk(gzip.compress(data, 1), tmp_path), "layer")
+    track = InflateTrack(_on_disk(gzip.compress(data, 1), tmp_path), "layer", limit=LIMIT)
     with pytest.raises(NeedsIndex):
         for chunk in track.chunks():
             track.remember(chunk.start)
@@ -166,9 +179,9 @@ def test_more_than_can_be_kept_is_left_to_the_index(tmp_path: Path, monkeypatch:
 def test_a_second_member_is_noticed() -> None:
     stream = gzip.compress(b"one" * 1000) + gzip.compress(b"two" * 1000)
     with pytest.raises(SeveralMembers):
-        list(InflateTrack(Bytes(stream), "layer").chunks())
+        list(InflateTrack(Bytes(stream), "layer", limit=LIMIT).chunks())
 
 
 def test_zeros_behind_the_stream_are_padding() -> None:
     stream = gzip.compress(b"one" * 1000) + bytes(100)
-    assert b"".join(bytes(chunk.data) for chunk in InflateTrack(Bytes(stream), "layer").chunks()) == b"one" * 1000
+    assert b"".join(bytes(chunk.data) for chunk in InflateTrack(Bytes(stream), "layer", limit=LIMIT).chunks()) == b"one" * 1000

@@ -71,7 +71,7 @@ COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 TRACKS: dict[str, Callable[[Sliceable], Track]] = {
-    "inflate": lambda blob: InflateTrack(blob, "layer"),
+    "inflate": lambda blob: InflateTrack(blob, "layer", limit=1 << 30),
     "index": lambda blob: GzipTrack(blob, "layer", threads=1, chunk_size=128 << 10),
     "encoded": lambda blob: EncodedTrack(lambda: decoded(blob, "layer"), GzipCodec(), Spool(), jobs=2, piece=50_000),
 }
