@@ -16,8 +16,7 @@ from layerkit.layers.decode import decoded
 from layerkit.layers.encoded_track import PIECE, EncodedTrack
 from layerkit.layers.framed_track import PlainTrack, ZstdTrack, frame_ends
 from layerkit.layers.gzip_track import GzipTrack
-from layerkit.layers.inflate_track import PIECE as INFLATED_PIECE
-from layerkit.layers.inflate_track import InflateTrack
+from layerkit.layers.inflate_track import EDGE, InflateTrack
 from layerkit.layers.spool import Spool
 from layerkit.layers.track import Track
 
@@ -60,8 +59,9 @@ def open_track(
     found = compression_of(source)
     cores = jobs or os.cpu_count() or 1
     if found is compression and level is None:
-        if found is Compression.GZIP and gzip is GzipWay.INFLATE and limit >= MIN_RESTARTS * INFLATED_PIECE:
-            return InflateTrack(source, where, limit=limit), INFLATED_PIECE
+        if found is Compression.GZIP and gzip is GzipWay.INFLATE and limit >= MIN_RESTARTS * EDGE:
+            inflated = InflateTrack(source, where, limit=limit)
+            return inflated, inflated.margin
         if found is Compression.GZIP and gzip is not GzipWay.ENCODE:
             chunk = max(min(_RAPIDGZIP_CHUNK, limit // 256), _LEAST_CHUNK)
             if limit >= MIN_RESTARTS * chunk:
