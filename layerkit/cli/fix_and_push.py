@@ -82,7 +82,7 @@ def command(
     destination = open_push(target, connect, upload, jobs, progress, repositories)
     try:
         destination.check()
-        done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
+        done = deliver(source, options, destination, progress=progress)
     except BaseException as error:
         destination.abandon()
         tell_interrupted(error, destination, progress)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest
-from layerkit.priority import give_way
+from layerkit.threads import give_way
 
 
 class AbandonedError(Exception):

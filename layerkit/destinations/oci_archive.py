@@ -26,7 +26,7 @@ from layerkit.destinations.parts import (
 )
 from layerkit.destinations.whole_file import WholeFile, output_errors
 from layerkit.errors import UsageError
-from layerkit.image.blob import Blob, Buffer
+from layerkit.image.blob import Blob, Buffer, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.progress import SILENT, Progress
@@ -95,6 +95,9 @@ class OciArchive:
     def to_file(cls, path: Path, *, name: str | None = None, progress: Progress = SILENT) -> Self:
         """Raises OutputError when nothing can be written there."""
         return cls(WholeFile(path), name=name, progress=progress)
+
+    def begin(self, label: str) -> Writing | None:
+        return None
 
     def offer(self, blob: Blob, label: str) -> None:
         if self._sink.can_rewind:

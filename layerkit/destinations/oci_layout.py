@@ -22,7 +22,7 @@ from layerkit.destinations.parts import (
 )
 from layerkit.destinations.whole_file import WholeFile, output_errors, temporary_name
 from layerkit.errors import DamagedError, OutputError
-from layerkit.image.blob import Blob
+from layerkit.image.blob import Blob, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor, Index, parse_document
@@ -51,6 +51,9 @@ class OciLayout:
                 self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
                 self._folder.mkdir()
                 (self._folder / LAYOUT_FILE).write_bytes(LAYOUT)
+
+    def begin(self, label: str) -> Writing | None:
+        return None
 
     def offer(self, blob: Blob, label: str) -> None:
         self._intake.offer(blob, label)
