@@ -30,7 +30,7 @@ from layerkit.errors import (
     UnknownHostError,
 )
 from layerkit.image.blob import Buffer
-from layerkit.image.manifest import MAX_DOCUMENT
+from layerkit.image.foreign import MAX_DOCUMENT
 from layerkit.registry.answers import Answer
 from layerkit.registry.connections import LiveSockets, pool_classes
 from layerkit.registry.proxies import ProxySettings
