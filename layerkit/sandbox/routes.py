@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 
 from layerkit.errors import ImageError, UsageError
-from layerkit.image.attestation import describes_attestation, is_attestation
 from layerkit.image.digest import Digest, is_digest, sha256
 from layerkit.image.foreign import natural
 from layerkit.image.manifest import Descriptor, Index, Manifest, parse_document
 from layerkit.image.media_types import OCI_INDEX, is_foreign_layer
 from layerkit.image.reference import check_repository, check_tag
+from layerkit.image.referrers import Kind, referrer
 from layerkit.sandbox.exchange import Answer, BrokenBody, EdgeTimeout, Exchange, Refusal, json_answer, no_such_page
 from layerkit.sandbox.limits import Limits
 from layerkit.sandbox.store import Store, Upload
@@ -249,10 +249,10 @@ class Routes:
         parts: list[Descriptor]
         if isinstance(document, Manifest):
             parts = [document.config, *(layer for layer in document.layers if not is_foreign_layer(layer.media_type))]
-            attested = is_attestation(document)
+            attested = _is_attestation(document.descriptor(), document)
         else:
             parts = list(document.entries)
-            attested = any(describes_attestation(entry) for entry in document.entries)
+            attested = any(map(_is_attestation, document.entries))
         if attested and not self._limits.attestations:
             raise Refusal(400, "MANIFEST_INVALID", "attestations are not supported by this registry")
         for part in parts:
@@ -288,6 +288,11 @@ class Routes:
     def _check_deletion(self) -> None:
         if not self._limits.deletion:
             raise Refusal(405, "UNSUPPORTED", "nothing can be deleted here")
+
+
+def _is_attestation(descriptor: Descriptor, document: Manifest | None = None) -> bool:
+    found = referrer(descriptor, document)
+    return found is not None and found.kind is Kind.ATTESTATION
 
 
 def _created(name: str, digest: Digest) -> Answer:
