@@ -1,6 +1,5 @@
 """`layerkit bench IMAGE`: how fast and how small, on this machine, with this image."""
 
-import json
 import os
 import platform
 import sys
@@ -28,7 +27,7 @@ from layerkit.image.image import Image
 from layerkit.image.media_types import Compression
 from layerkit.progress import Progress
 from layerkit.report.sizes import format_share, format_size
-from layerkit.report.text import one_line
+from layerkit.report.text import json_text, one_line
 
 PIPED_WIDTH = 80
 """Columns of a table that no terminal limits."""
@@ -88,7 +87,7 @@ def command(
     if all(row.problem for row in rows):
         raise CannotFixError(rows[-1].problem)
     if as_json:
-        click.echo(json.dumps(_document(source, rows, runs, verify), indent=2, ensure_ascii=False))
+        click.echo(json_text(_document(source, rows, runs, verify)))
         return
     _show(_table(source, rows, runs, verify))
     for row in rows:

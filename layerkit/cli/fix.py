@@ -1,6 +1,5 @@
 """`layerkit fix IMAGE OUTPUT`: the rewritten image in a file."""
 
-import json
 import sys
 
 import click
@@ -20,6 +19,7 @@ from layerkit.deliver import deliver
 from layerkit.destinations import open_destination
 from layerkit.profiles import PROFILES, profile_named
 from layerkit.progress import Progress
+from layerkit.report.text import json_text
 
 
 @click.command()
@@ -59,5 +59,5 @@ def command(
         done = deliver(source, options, destination, verify=splitting.verify, progress=progress, before_name=save)
     fixing.tell(done.fixed, source, progress)
     to_stdout = output == "-"  # the image itself is there: what else there is to say goes to standard error
-    text = json.dumps({"digest": done.digest, **fixing.as_json(done.fixed)}, indent=2) if as_json else done.digest
+    text = json_text({"digest": done.digest, **fixing.as_json(done.fixed)}) if as_json else done.digest
     click.echo(text, err=to_stdout)

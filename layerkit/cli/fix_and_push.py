@@ -1,6 +1,5 @@
 """`layerkit fix-and-push IMAGE [REFERENCE]`: the image in the registry, however it was."""
 
-import json
 from dataclasses import replace
 
 import click
@@ -32,6 +31,7 @@ from layerkit.profiles import PROFILES, REPLICATED, profile_for
 from layerkit.progress import Progress
 from layerkit.registry.client import RegistryClient
 from layerkit.report.sizes import format_size
+from layerkit.report.text import json_text
 from layerkit.rewrite import FixOptions, fix_image
 
 
@@ -86,7 +86,7 @@ def command(
         fixing.tell(done.fixed, source, progress)
     if as_json:
         result = {"reference": target.at(done.digest), "digest": done.digest, **fixing.as_json(done.fixed)}
-        click.echo(json.dumps(result, indent=2))
+        click.echo(json_text(result))
     else:
         click.echo(target.at(done.digest))
 
@@ -138,7 +138,7 @@ def _dry_run(
             for digest, blob in blobs.items()
         ]
         plan = {"reference": target.at(fixed.image.root.digest), "blobs": rows, **fixing.as_json(fixed)}
-        click.echo(json.dumps(plan, indent=2))
+        click.echo(json_text(plan))
         return
     click.echo(f"would push {target}\n@{fixed.image.root.digest}")
     names = {

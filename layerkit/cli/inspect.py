@@ -1,6 +1,5 @@
 """`layerkit inspect`: what an image consists of. No layer is read unless `--files` asks for it: 10 GB take as long as 10 MB."""
 
-import json
 import sys
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -15,6 +14,7 @@ from layerkit.progress import Progress
 from layerkit.report.contents import Contents, contents_of
 from layerkit.report.documents import contents_document, image_document
 from layerkit.report.summary import ImageSummary, chosen, summarise
+from layerkit.report.text import json_text
 
 DEFAULT_FILES = 10
 
@@ -81,7 +81,7 @@ def command(
         document = image_document(summary)
         if count:
             document["contents"] = [contents_document(one) for one in contents]
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json_text(document))
         return
     show(summary, contents)
 

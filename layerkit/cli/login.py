@@ -37,7 +37,8 @@ def command(registry: str, connection: Connection, progress: Progress) -> None:
     """
     host = registry_name(registry)
     if host == DEFAULT_REGISTRY and sys.stdin.isatty():
-        progress.note(KINDS)
+        for line in KINDS.splitlines():
+            progress.note(line)
     connection = replace(connection, username=connection.username or _ask_for_name())
     username = connection.username or ""
     credentials = Credentials.of(username, read_password(connection))
@@ -53,7 +54,7 @@ def command(registry: str, connection: Connection, progress: Progress) -> None:
     try:
         checked = client.check_login()
     except UnauthorisedError as error:
-        hint = f". {KINDS}" if host == DEFAULT_REGISTRY else ""
+        hint = f". {' '.join(KINDS.split())}" if host == DEFAULT_REGISTRY else ""
         text = f"{host}: it refused user {username!r} (HTTP {error.status}); nothing was stored{hint}"
         raise UnauthorisedError(text, error.status) from None
     home = home_of(os.environ)

@@ -13,7 +13,7 @@ from typing import Protocol, Self, TextIO
 
 from layerkit.progress import Progress, Task
 from layerkit.report.sizes import format_seconds, format_share, format_size
-from layerkit.report.text import one_line, printable
+from layerkit.report.text import escaped, one_line
 
 PLAIN_INTERVAL = 5.0
 """Seconds between plain lines: a CI log of a ten minutes' push stays readable."""
@@ -116,7 +116,7 @@ class PlainProgress:
         pass
 
     def _print(self, text: str) -> None:
-        self._stream.write(printable(text) + "\n")
+        self._stream.write(escaped(text) + "\n")
         self._stream.flush()
 
 
