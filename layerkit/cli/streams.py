@@ -1,7 +1,7 @@
 """The process's three streams, however it got them.
 
-A stream that was closed (`<&-`, `>&-`, `2>&-`) leaves its number to the next file that is opened: what is meant for people would go
-into an image. So its number is taken before anything else is.
+A stream that was closed (`<&-`, `>&-`, `2>&-`) leaves its number to the next file that is opened: what is meant for people would
+go into an image. So its number is taken before anything else is.
 """
 
 import io
@@ -40,4 +40,5 @@ def _is_open(number: int) -> bool:
 
 
 def _text(number: int, mode: str) -> TextIO:
-    return open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # as long as the process
+    """For as long as the process lives."""
+    return io.TextIOWrapper(io.FileIO(number, mode, closefd=False), "utf-8", "backslashreplace", write_through=True)
