@@ -7,12 +7,12 @@ import click
 
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
-from layerkit.image.validation import validate
 from layerkit.profiles import PROFILES, REPLICATED, profile_named
 from layerkit.progress import Progress
 from layerkit.report.findings import Finding, check
 from layerkit.report.sizes import format_size
 from layerkit.report.text import json_text, one_line, plural
+from layerkit.report.validation import validate
 
 EXIT_FOUND = 1
 

@@ -22,7 +22,7 @@ from layerkit.image.digest import Digest, sha256
 from layerkit.image.image import Image
 from layerkit.image.manifest import Manifest
 from layerkit.image.media_types import DOCKER_MANIFEST
-from layerkit.image.validation import validate
+from layerkit.report.validation import validate
 from layerkit.sources import open_image
 from tests.sources.builders import (
     ATTESTED,

@@ -14,7 +14,7 @@ from layerkit.errors import DamagedError, ImageError, OutputError, UsageError
 from layerkit.image.blob import Blob, Buffer, Bytes
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
-from layerkit.image.validation import validate
+from layerkit.report.validation import validate
 from layerkit.sources import open_image
 from tests.sources.builders import simple_layout, write_tar
 
