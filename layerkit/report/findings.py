@@ -90,7 +90,7 @@ def _findings(image: Image, profile: Profile, limit: int, wanted: Sequence[str])
         listed = ", ".join(summary.absent)
         yield Finding("LK014", "index", f"lists what is not in the file: {listed}", f"{FIXED_BY} leaves them out")
     yield from _index_findings(image)
-    families = set(_families(image))
+    families = set(_families(image)) if summary.platforms else set()  # what doesn't run isn't converted
     if profile.family and families - {profile.family}:
         found = ", ".join(sorted(family.value for family in families - {profile.family}))
         yield Finding(
