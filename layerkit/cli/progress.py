@@ -4,6 +4,7 @@ Where there is no terminal (CI logs) one line at most every `PLAIN_INTERVAL` sec
 called from any thread.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -141,6 +142,9 @@ def open_progress(stream: TextIO, *, quiet: bool = False) -> Iterator[Progress]:
     if quiet:
         shown = QuietProgress(stream)
     elif stream.isatty():
+        # tqdm takes options from variables of its own, and fails over nonsense in them; what is drawn here is layerkit's.
+        for name in [name for name in os.environ if name.startswith("TQDM_")]:
+            del os.environ[name]
         from layerkit.cli.bars import TerminalProgress  # tqdm, which a log has no use for
 
         shown = TerminalProgress(stream)
