@@ -93,9 +93,6 @@ def push(
         plain_http=plain_http,
         progress=progress,
     )
-    destination = RegistryDestination(client, target, profile=profile_for(target.host), jobs=jobs, progress=progress)
-    try:
+    with RegistryDestination(client, target, profile=profile_for(target.host), jobs=jobs, progress=progress) as destination:
         digest = destination.finish(image)
-    finally:
-        destination.abandon()
     return target.at(digest)

@@ -4,7 +4,7 @@ In: an image, what the target takes, a destination. Out: the image is there unde
 read back for the proof, as soon as they are known; the destination's name comes last, after the proof.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from layerkit.destinations.destination import Destination
@@ -35,35 +35,34 @@ def deliver(
     *,
     spool: Spool | None = None,
     progress: Progress = SILENT,
+    before_name: Callable[[Fixed], None] = lambda fixed: None,
 ) -> Delivered:
-    """Fixes `image` into `destination`. Whatever is raised, nothing is left under the destination's name. Raises what
-    `fix_image`, the proof and the destination raise."""
+    """Fixes `image` into `destination`, which its caller has entered and leaves. `before_name` is called when all is proven and
+    before the result has its name. Raises what `fix_image`, the proof, the destination and `before_name` raise; then there is
+    no name."""
     spool = spool or Spool()
     slow: dict[Digest, int] = {}
-    try:
-        fixed = fix_image(image, options, spool=spool, progress=progress, receiver=destination)
-        for _ in range(MAX_REFINEMENTS + 1):
-            try:
-                digest = destination.finish(fixed.image)
-                return Delivered(digest, fixed, slow)
-            except BlobTooSlowError as error:
-                slowest = Digest(error.digest)
-                size = _size_of(fixed, slowest)
-                if size is None or size // 2 < MIN_LIMIT:
-                    raise
-                slow[slowest] = size
-                progress.warn(
-                    f"layer {short(slowest)} ({size:,} bytes) keeps timing out at the registry; it is split further and "
-                    f"the push goes on. --max-layer-size {size // 2} would have avoided this"
-                )
-                fixed = _refined(fixed, options, slowest, size // 2, destination, spool, progress)
-        raise CannotFixError(
-            f"{image.name}: layers keep timing out at the registry after {MAX_REFINEMENTS} rounds of splitting; try again with "
-            f"--max-layer-size {min(slow.values()) // 4}"
-        )
-    except BaseException:
-        destination.abandon()
-        raise
+    fixed = fix_image(image, options, spool=spool, progress=progress, receiver=destination)
+    before_name(fixed)
+    for _ in range(MAX_REFINEMENTS + 1):
+        try:
+            digest = destination.finish(fixed.image)
+            return Delivered(digest, fixed, slow)
+        except BlobTooSlowError as error:
+            slowest = Digest(error.digest)
+            size = _size_of(fixed, slowest)
+            if size is None or size // 2 < MIN_LIMIT:
+                raise
+            slow[slowest] = size
+            progress.warn(
+                f"layer {short(slowest)} ({size:,} bytes) keeps timing out at the registry; it is split further and "
+                f"the push goes on. --max-layer-size {size // 2} would have avoided this"
+            )
+            fixed = _refined(fixed, options, slowest, size // 2, destination, spool, progress)
+    raise CannotFixError(
+        f"{image.name}: layers keep timing out at the registry after {MAX_REFINEMENTS} rounds of splitting; try again with "
+        f"--max-layer-size {min(slow.values()) // 4}"
+    )
 
 
 def _refined(
@@ -85,7 +84,7 @@ def _refined(
         keep_attestations=True,
     )
     refined = fix_image(fixed.image, again, spool=spool, progress=progress, receiver=destination)
-    return replace(refined, changes=(*fixed.changes, *refined.changes), attestations=fixed.attestations, absent=fixed.absent)
+    return replace(refined, changes=(*fixed.changes, *refined.changes), taken_out=fixed.taken_out, absent=fixed.absent)
 
 
 def _size_of(fixed: Fixed, digest: Digest) -> int | None:

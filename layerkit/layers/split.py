@@ -42,6 +42,8 @@ class SplitOptions:
     """Are the parts' filesystems compared with the layer's?"""
     whole: bool = False
     """May the layer stay one part, in another compression? Then that is tried first, and nothing of it is looked at."""
+    splittable: bool = True
+    """May it be several?"""
 
 
 class _Nobody:
@@ -66,7 +68,7 @@ def split_layer(
     told: Parts = _NOBODY,
 ) -> list[Part]:
     """The parts of `blob`, each within the limit, each decoded from the very bytes it consists of. One part means that it wasn't
-    cut.
+    cut; none that it would have to be, and may not.
 
     `where` names the layer in messages. Raises DamagedError for a damaged layer, UnsplittableError and CannotFixError for one
     that can't be split, OutputError when the temporary file can't grow, ProofError for a part that isn't what it should be."""
@@ -124,6 +126,8 @@ def _tries(
                 stream.close()
                 stream, encode = None, True
             except Replan as replan:
+                if not options.splittable:
+                    return []
                 if whole:
                     whole = False
                 else:

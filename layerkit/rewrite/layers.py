@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from layerkit.errors import CannotFixError
 from layerkit.image.blob import Blob, Bytes, FileRange, Joined, Writing, read_at
 from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image
@@ -25,7 +26,7 @@ from layerkit.image.media_types import (
 from layerkit.layers.making import Part
 from layerkit.layers.split import SplitOptions, split_layer
 from layerkit.progress import Progress
-from layerkit.rewrite.decisions import Action, decide, dropped_members, kept_annotations
+from layerkit.rewrite.decisions import Action, Decision, decide, dropped_members, kept_annotations, unsplittable_windows
 from layerkit.rewrite.options import FixOptions
 from layerkit.spool import Spool
 
@@ -120,15 +121,19 @@ class LayerRewriter:
         media_type = layer_type(family, compression_in(self._image, layer))
         return layer if media_type == layer.media_type else layer.changed(mediaType=media_type)
 
-    def rewrite(self, layer: Descriptor, diff_id: Digest, family: Family) -> list[tuple[Descriptor, Digest]]:
-        """The layers in place of `layer`, each with its diff_id. Raises what `split_layer` raises."""
+    def rewrite(
+        self, layer: Descriptor, diff_id: Digest, family: Family, *, windows: bool = False
+    ) -> list[tuple[Descriptor, Digest]]:
+        """The layers in place of `layer`, each with its diff_id. Raises what `split_layer` and `decide` raise."""
         where = f"{self._image.name}: layer {short(layer.digest)}"
-        decision = decide(layer, compression_in(self._image, layer), self._options, family, where)
+        decision = decide(layer, compression_in(self._image, layer), self._options, family, where, windows=windows)
         if decision.action is Action.KEEP:
             return [(self.keep(layer, family), diff_id)]
         change = self.changes.get(layer.digest)
         if change is None:
-            change = self._change(layer, diff_id, decision.action, decision.compression, where)
+            change = self._change(layer, diff_id, decision, where)
+            if change is None:
+                return [(self.keep(layer, family), diff_id)]
             self.changes[layer.digest] = change
         media_type = layer_type(family, change.compression)
         annotations = kept_annotations(layer)
@@ -147,7 +152,9 @@ class LayerRewriter:
             return None
         return known.blob if known.blob.size <= max(part.blob.size, self._options.max_layer_size) else None
 
-    def _change(self, layer: Descriptor, diff_id: Digest, action: Action, compression: Compression, where: str) -> LayerChange:
+    def _change(self, layer: Descriptor, diff_id: Digest, decision: Decision, where: str) -> LayerChange | None:
+        """None: it has to stay as it is. Raises CannotFixError for a layer that is too large and may not be split."""
+        action, compression = decision.action, decision.compression
         options = SplitOptions(
             limit=self._options.limit_of(layer.digest),
             compression=compression,
@@ -158,9 +165,15 @@ class LayerRewriter:
             diff_id=diff_id,
             proven=self._options.proven,
             whole=action is Action.RECODE,
+            splittable=decision.splittable,
         )
         blob = self._image.blob(layer)
         there = functools.partial(self._there, compression=compression) if self._options.known else None
         receiver = _Parts(f"layer {short(layer.digest)}", self._receiver, there)
         parts = split_layer(blob, where, options, self._spool, self._progress, receiver)
+        if not parts:
+            if not options.allow_oversized:
+                raise CannotFixError(unsplittable_windows(where, layer.size, options.limit))
+            self._progress.warn(f"{where}: stays as it is: a layer of a Windows image, and above the limit compressed, too")
+            return None
         return LayerChange(where, blob, diff_id, tuple(parts), compression)
