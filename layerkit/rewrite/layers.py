@@ -22,12 +22,13 @@ from layerkit.image.media_types import (
     layer_type,
     sniff,
 )
+from layerkit.image.seekable import indexing_members, lasting_annotations
 from layerkit.layers.finish import Audience
 from layerkit.layers.part import Part, Witness
 from layerkit.layers.split import Observer, SplitOptions, recode_layer, split_layer
 from layerkit.layers.spool import Spool
 from layerkit.progress import Progress
-from layerkit.rewrite.decisions import Action, Decision, decide, dropped_members, kept_annotations, unsplittable_windows
+from layerkit.rewrite.decisions import Action, Decision, decide, unsplittable_windows
 from layerkit.rewrite.options import FixOptions
 
 
@@ -152,7 +153,7 @@ class LayerRewriter:
             self.changes[layer.digest] = change
             self._listener.changed(change)
         media_type = layer_type(family, change.compression)
-        annotations = kept_annotations(layer)
+        annotations = lasting_annotations(layer)
         more = {"annotations": annotations} if annotations else {}
         found = []
         for part in change.parts:
@@ -177,7 +178,7 @@ class LayerRewriter:
             level=self._options.level,
             allow_oversized=self._options.allow_oversized,
             jobs=self._options.jobs,
-            dropped=dropped_members(layer),
+            dropped=indexing_members(layer),
             diff_id=diff_id if self._listener.reads_back else None,
             observer=self._listener.watch(where),
         )
