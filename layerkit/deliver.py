@@ -140,7 +140,9 @@ def _refined(
         keep_attestations=True,
     )
     refined = fix_and_prove(fixed.image, again, verify=verify, spool=spool, progress=progress, offer=destination.offer)
-    return replace(refined, changes=(*fixed.changes, *refined.changes), taken_out=fixed.taken_out, absent=fixed.absent)
+    return replace(
+        refined, changes=(*fixed.changes, *refined.changes), taken_out=(*fixed.taken_out, *refined.taken_out), absent=fixed.absent
+    )
 
 
 def _size_of(fixed: Fixed, digest: Digest) -> int | None:
