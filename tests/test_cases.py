@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import layerkit
+from layerkit.compression.decode import decoded
 from layerkit.image.image import Image
 from layerkit.image.manifest import Index, Manifest
 from layerkit.image.media_types import OCI_INDEX
-from layerkit.layers.decode import decoded
 from layerkit.report.validation import validate
 from tests.e2e.running import Measured, measured
 from tests.fixtures import FIXTURES
@@ -226,7 +226,9 @@ def test_what_means_harm_is_refused_by_name(tmp_path: Path, name: str, command: 
         "check": ["check", case(name)],
     }
     ran = bounded(measured(tmp_path, *arguments[command]))
-    reads_layers = command not in ("inspect", "check", "check --deep") and not (command == "fix" and name == "paxsize-layer.tar")
+    # A layer that stays one part, in another compression, is proven by its diff_id: its members aren't looked at.
+    looks = command not in ("inspect", "check", "check --deep", "fix zstd")
+    reads_layers = looks and not (command == "fix" and name == "paxsize-layer.tar")
     if reads_layers or name == "outer31.tar.zst":
         assert ran.code == code, ran.err
         assert says in ran.err

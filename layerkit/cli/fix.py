@@ -63,7 +63,7 @@ def command(
     source = opened(image, connection, progress, splitting.platforms)
     with open_destination(output, stdout=sys.stdout.buffer, progress=progress) as destination:
         save = fixing.saving(splitting, source, progress)
-        done = deliver(source, options, destination, verify=splitting.verify, progress=progress, before_name=save)
+        done = deliver(source, options, destination, progress=progress, before_name=save)
     fixing.tell(done.fixed, source, progress)
     to_stdout = output == "-"  # the image itself is there: what else there is to say goes to standard error
     text = json_text({"digest": done.digest, **fixing.as_json(done.fixed)}) if as_json else done.digest

@@ -82,7 +82,7 @@ def command(
     with telling(open_push(target, connect, upload, jobs, progress, repositories), progress) as destination:
         destination.check()
         save = fixing.saving(splitting, source, progress)
-        done = deliver(source, options, destination, verify=splitting.verify, progress=progress, before_name=save)
+        done = deliver(source, options, destination, progress=progress, before_name=save)
         fixing.tell(done.fixed, source, progress)
     if as_json:
         result = {"reference": target.at(done.digest), "digest": done.digest, **fixing.as_json(done.fixed)}

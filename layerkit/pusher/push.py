@@ -17,7 +17,7 @@ from functools import partial
 from typing import Self
 
 from layerkit.errors import BrokenConnectionError, InterruptedPushError, MissingBlobError, NotFoundError, RefusedError
-from layerkit.image.blob import Blob, blob_of
+from layerkit.image.blob import Blob, Writing, blob_of
 from layerkit.image.digest import Digest, algorithm, encoded, short
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor, Index, Manifest
@@ -111,6 +111,9 @@ class RegistryDestination:
         if location:
             with contextlib.suppress(RefusedError, BrokenConnectionError):  # a courtesy: registries forget uploads by themselves
                 self._client.attempt("DELETE", self._client.url(location, answer.url), scope=self._target.scope)
+
+    def begin(self, label: str) -> Writing | None:
+        return None
 
     def offer(self, blob: Blob, label: str) -> None:
         self._take(blob, label)

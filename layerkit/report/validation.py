@@ -6,6 +6,7 @@ decoded to its end, whatever it is compressed with.
 
 from collections.abc import Iterator
 
+from layerkit.compression.decode import decoded
 from layerkit.errors import ImageError, LayerkitError
 from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest, algorithm, hasher_for
@@ -13,7 +14,6 @@ from layerkit.image.heads import compression_of
 from layerkit.image.image import Image, PlatformImage
 from layerkit.image.manifest import Descriptor, Manifest
 from layerkit.image.media_types import declared_compression, is_foreign_layer, is_ordinary_layer
-from layerkit.layers.decode import decoded
 
 
 def validate(image: Image) -> list[str]:

@@ -12,14 +12,15 @@ import pytest
 import layerkit
 from layerkit.deliver import deliver
 from layerkit.errors import BlobTooSlowError, ProofError, UnsplittableError
-from layerkit.image.blob import Blob
+from layerkit.image.blob import Blob, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
-from layerkit.layers.spool import Spool
 from layerkit.profiles import GENERIC
 from layerkit.progress import Silent
 from layerkit.rewrite import options_for
 from layerkit.sources import open_image
+from layerkit.spool import Spool
+from layerkit.verify.proof import Proof
 from tests.images import attested_archive, large, small
 
 
@@ -31,6 +32,9 @@ class Slow:
         self.taken: list[Digest] = []
         self.finished: Image | None = None
         self.is_left = False
+
+    def begin(self, label: str) -> Writing | None:
+        return None
 
     def offer(self, blob: Blob, label: str) -> None:
         pass
@@ -102,7 +106,7 @@ def test_a_failed_proof_leaves_nothing(image: Callable[..., Image], monkeypatch:
     def lying(*_: object) -> None:
         raise ProofError("not the same")
 
-    monkeypatch.setattr("layerkit.proof._check_same", lying)
+    monkeypatch.setattr(Proof, "close", lying)
     destination = Slow(1 << 30)
     with pytest.raises(ProofError):
         deliver(image(16), options_for(GENERIC, max_layer_size=600_000), destination, progress=Silent())

@@ -14,10 +14,11 @@ from layerkit.destinations import open_destination
 from layerkit.destinations.oci_layout import OciLayout
 from layerkit.errors import DamagedError, ImageError, OutputError, UsageError
 from layerkit.image.blob import Blob, Buffer, Bytes
-from layerkit.image.digest import Digest
+from layerkit.image.digest import Digest, encoded
 from layerkit.image.image import Image
 from layerkit.report.validation import validate
 from layerkit.sources import open_image
+from tests.layered import image_of
 from tests.sources.builders import simple_layout, write_tar
 
 
@@ -228,3 +229,25 @@ def test_a_writer_that_fails_takes_nothing_from_another(tmp_path: Path) -> None:
             failing.offer(image.blob(layer), "layer")
         OciLayout(target, name="me/a:1").finish(image)
     assert validate(open_image(f"oci:{target}:me/a:1")) == []
+
+
+def test_a_blob_that_is_written_while_it_is_made(tmp_path: Path) -> None:
+    image = image_of(b"one" * 1000)
+    blob = image.blob(image.platforms()[0].manifest.layers[0])
+    data = b"".join(map(bytes, blob.chunks()))
+    with OciLayout(tmp_path / "out") as destination:
+        for _ in range(2):  # the second time it is there already
+            writing = destination.begin("layer")
+            assert writing is not None
+            writing.write(data[:10] + b"something else")
+            writing.rewind(10)
+            writing.write(data[10:])
+            writing.finish(blob)
+        left = destination.begin("left")
+        assert left is not None
+        left.write(b"of no use")
+        left.discard()
+        destination.finish(image)
+    files = sorted(path.name for path in (tmp_path / "out" / "blobs" / "sha256").iterdir())
+    assert files == sorted(encoded(digest) for digest in image.blobs)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["blobs", "index.json", "oci-layout"]
