@@ -17,6 +17,7 @@ from layerkit.image.blob import Blob, Buffer, Content
 from layerkit.image.digest import Digest, algorithm, hasher_for, short
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
+from layerkit.image.seekable import indexing_members
 from layerkit.progress import Progress, Task
 from layerkit.verify.layer_tree import Directory, LayerTree
 
@@ -45,12 +46,12 @@ class Loader:
         self._pool.shutdown(cancel_futures=True)
 
     def load(self, image: Image, layer: Descriptor, number: int, diff_id: Digest) -> Future[Loaded]:
-        """The tree of a layer. Its result raises ImageError when the layer is missing or damaged, or isn't what `diff_id`
-        says."""
+        """The tree of a layer, without the members that index its bytes. Its result raises ImageError when the layer is missing
+        or damaged, or isn't what `diff_id` says."""
         key = layer.digest, diff_id
         if key not in self._loading:
             where = f"{image.name}: layer {number} ({short(layer.digest)})"
-            self._loading[key] = self._pool.submit(self._load, image.blob(layer), where, diff_id)
+            self._loading[key] = self._pool.submit(self._load, image.blob(layer), where, diff_id, indexing_members(layer))
         return self._loading[key]
 
     def check(self, image: Image, layer: Descriptor) -> Future[None]:
@@ -63,7 +64,7 @@ class Loader:
         self._checking.append((blob.digest, blob.content, future))
         return future
 
-    def _load(self, blob: Blob, where: str, diff_id: Digest) -> Loaded:
+    def _load(self, blob: Blob, where: str, diff_id: Digest, left_out: frozenset[bytes]) -> Loaded:
         tree = LayerTree(where)
         hasher = hasher_for(diff_id)
         uncompressed = blob.digest == diff_id  # `verified` compares it
@@ -73,6 +74,8 @@ class Loader:
                     hasher.update(piece)
                 tree.feed(piece)
         root = tree.close()
+        for path in left_out:
+            root.children.pop(path, None)
         if uncompressed:
             return Loaded(root, diff_id)
         found = Digest(f"{algorithm(diff_id)}:{hasher.hexdigest()}")
