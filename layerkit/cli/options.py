@@ -21,7 +21,7 @@ import click
 
 from layerkit.cli.progress import open_progress
 from layerkit.image.media_types import Compression, Family
-from layerkit.report.sizes import parse_size
+from layerkit.sizes import parse_size
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -75,7 +75,7 @@ class RegistryDestination:
         self._target = Target(
             client,
             reference.repository,
-            ChunkSize(chunk_size or profile.chunk_size, smallest_chunk),
+            ChunkSize(chunk_size or profile.upload.chunk_size, smallest_chunk),
             profile.commit_seconds,
             tuple(repository for repository in mount_from if repository != reference.repository),
             progress,
