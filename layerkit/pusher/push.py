@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from layerkit.errors import MissingBlobError, RefusedError
+from layerkit.errors import BrokenConnectionError, InterruptedPushError, MissingBlobError, NotFoundError, RefusedError
 from layerkit.image.blob import Blob, blob_of
 from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image
@@ -26,7 +26,6 @@ from layerkit.profiles import Profile
 from layerkit.progress import SILENT, Progress
 from layerkit.pusher.protocol import FLOOR, ChunkSize
 from layerkit.pusher.upload import Outcome, Target, Traffic, upload
-from layerkit.registry.answers import BrokenConnectionError, InterruptedPushError, NotFoundError
 from layerkit.registry.client import RegistryClient
 from layerkit.registry.transport import Body
 

@@ -11,14 +11,13 @@ from dataclasses import replace
 
 import pytest
 
-from layerkit.errors import BlobTooSlowError, DamagedError, RefusedError, UnreachableError
+from layerkit.errors import BlobTooSlowError, DamagedError, NotARegistryError, NotFoundError, RefusedError, UnreachableError
 from layerkit.image.blob import Blob, Bytes, blob_of
 from layerkit.image.digest import sha256
 from layerkit.image.image import Image
 from layerkit.image.reference import Reference
 from layerkit.profiles import GENERIC
 from layerkit.pusher.push import RegistryDestination
-from layerkit.registry.answers import NotARegistryError, NotFoundError
 from layerkit.registry.credentials import ANONYMOUS, CredentialSource
 from tests.pusher.edge import (
     Action,

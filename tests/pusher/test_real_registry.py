@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from layerkit.errors import NotFoundError, UnauthorisedError
 from layerkit.image.blob import Blob, blob_of
 from layerkit.image.digest import sha256
 from layerkit.image.image import Image
@@ -13,7 +14,6 @@ from layerkit.image.media_types import DOCKER_FOREIGN_LAYER_GZIP, DOCKER_MANIFES
 from layerkit.image.reference import Reference, parse_reference
 from layerkit.profiles import GENERIC
 from layerkit.pusher.push import RegistryDestination, Stats
-from layerkit.registry.answers import NotFoundError, UnauthorisedError
 from layerkit.registry.credentials import ANONYMOUS, Credentials, CredentialSource, Given
 from tests.pusher.images import KNOWN, client_of, image_of, index_of, layers_of
 from tests.registry.docker_registry import (
