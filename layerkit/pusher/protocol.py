@@ -5,8 +5,6 @@ chunks"). No I/O.
 import re
 import threading
 
-from layerkit.image.digest import Digest
-
 FLOOR = 10 << 20
 """Bytes of the smallest chunk: S3-backed registries buffer at least 5 MiB, and each request has its own cost."""
 
@@ -23,11 +21,6 @@ def acknowledged(value: str | None, expected: int) -> int | None:
     if last == 0:
         return 1 if expected == 1 else 0
     return last + 1
-
-
-def with_digest(location: str, digest: Digest) -> str:
-    """The commit's URL. The query is never taken apart: it may be signed (`_state`)."""
-    return f"{location}{'&' if '?' in location else '?'}digest={digest}"
 
 
 class ChunkSize:

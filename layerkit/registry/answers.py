@@ -15,6 +15,9 @@ from layerkit.image.digest import Digest, is_digest
 _LONGEST_REASON = 300
 """Characters of a registry's own words that a message quotes."""
 
+_MOST_DIGITS = 18
+"""Of a size or an offset: an exabyte."""
+
 _EDGE = {
     413: "the request is larger than the registry's edge allows",
     429: "too many requests",
@@ -43,6 +46,10 @@ class Answer:
     """The values of WWW-Authenticate."""
     body_sent: bool = True
     """Was all of the request's body sent before this answer came?"""
+
+    def number(self, header: str) -> int | None:
+        """A header that is a plain number; None when it isn't there, or is anything else."""
+        return plain_number(self.headers.get(header, ""))
 
     @property
     def is_html(self) -> bool:
@@ -74,6 +81,12 @@ class Answer:
         for secret in secrets:
             words = words.replace(secret, "***")
         return f"HTTP {self.status}" + (f" ({words[:_LONGEST_REASON]})" if words else "")
+
+
+def plain_number(text: str) -> int | None:
+    """A number as registries write sizes and offsets; None for anything else, and for what no size can be."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def _words(error: Mapping[str, Any]) -> str:
