@@ -96,13 +96,12 @@ def patience(attempts: int, waits: list[float], interrupted: threading.Event | N
 
 
 def test_it_is_called_until_it_returns() -> None:
-    outcomes = iter([PassingError("HTTP 503"), BrokenConnectionError("reset"), PassingError("HTTP 429", 7.0), "done"])
+    failures: list[Exception] = [PassingError("HTTP 503"), BrokenConnectionError("reset"), PassingError("HTTP 429", 7.0)]
 
     def call() -> str:
-        outcome = next(outcomes)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        if failures:
+            raise failures.pop(0)
+        return "done"
 
     waits: list[float] = []
     assert retrying(patience(5, waits), "asking", call) == "done"
@@ -115,7 +114,7 @@ def test_it_ends_with_what_failed_last() -> None:
         raise PassingError("HTTP 503")
 
     waits: list[float] = []
-    with pytest.raises(KeptFailingError, match="^asking: failed 3 times in a row, lastly with: HTTP 503$"):
+    with pytest.raises(KeptFailingError, match=r"^asking: failed 3 times in a row, lastly with: HTTP 503$"):
         retrying(patience(3, waits), "asking", call)
     assert len(waits) == 2
 
