@@ -307,6 +307,8 @@ class UploadRecord:
         self._written = 0
         if fd >= 0:
             self._load(now)
+        self.recalled = self.location or None
+        """What an earlier run left."""
 
     def keep(self, location: str, offset: int) -> None:
         """The upload goes on there. One write of less than a page: a process that is killed leaves the old or the new."""
@@ -347,6 +349,9 @@ class UploadRecord:
         is_same = all(fields.get(name) == value for name, value in self._key.items())
         if is_same and isinstance(location, str) and isinstance(offset, int) and offset >= 0:
             self.location, self.offset = location, offset
+
+
+NOTHING_REMEMBERED = State(None)
 
 
 def _read(path: Path, most: int) -> bytes:

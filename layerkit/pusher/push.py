@@ -14,7 +14,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from layerkit.errors import InterruptedPushError, MissingBlobError, NotFoundError, RefusedError
+from layerkit.errors import (
+    BlobTooLargeError,
+    BlobTooSlowError,
+    InterruptedPushError,
+    MissingBlobError,
+    NotFoundError,
+    RefusedError,
+)
 from layerkit.image.blob import Blob, blob_of
 from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image
@@ -23,9 +30,12 @@ from layerkit.image.media_types import is_foreign_layer
 from layerkit.image.reference import Reference
 from layerkit.profiles import Profile
 from layerkit.progress import SILENT, Progress
-from layerkit.pusher.protocol import FLOOR, ChunkSize
-from layerkit.pusher.upload import Outcome, Target, Traffic, upload
+from layerkit.pusher.host import SMALLEST_BODY, Host
+from layerkit.pusher.rules import first_rules
+from layerkit.pusher.target import Outcome, Target, Traffic
+from layerkit.pusher.upload import upload
 from layerkit.registry.client import RegistryClient
+from layerkit.state import NOTHING_REMEMBERED, State
 
 _LOOKUPS = 8
 """HEAD requests at a time: they cost the registry next to nothing, and a round trip each."""
@@ -58,13 +68,16 @@ class RegistryDestination:
         profile: Profile,
         jobs: int | None = None,
         chunk_size: int | None = None,
-        smallest_chunk: int = FLOOR,
+        smallest_chunk: int = SMALLEST_BODY,
         mount_from: Sequence[str] = (),
+        state: State = NOTHING_REMEMBERED,
+        may_split: bool = False,
         progress: Progress = SILENT,
     ) -> None:
         """`jobs`: uploads at a time; `chunk_size`: bytes of one request; both by the profile unless given.
         `smallest_chunk`: bytes below which requests aren't made smaller when the edge refuses them. `mount_from`: other
-        repositories of the registry, where blobs may be already."""
+        repositories of the registry, where blobs may be already. `state`: what earlier runs learned of the registry, and where
+        they left uploads. `may_split`: the caller makes blobs smaller that are too large; so that is said at the first sign."""
         self._client = client
         self._reference = reference
         self._progress = progress
@@ -72,12 +85,16 @@ class RegistryDestination:
         self._target = Target(
             client,
             reference.repository,
-            ChunkSize(chunk_size or profile.upload.chunk_size, smallest_chunk),
+            Host(client.registry, first_rules(profile.upload, chunk_size), state, smallest_chunk, progress.note),
             profile.commit_seconds,
             tuple(repository for repository in mount_from if repository != reference.repository),
             progress,
             self._traffic,
+            state,
         )
+        self._may_split = may_split
+        self._told: set[Digest] = set()
+        """Blobs that were said to be too large: when the caller comes with them again, there is nothing smaller."""
         self._lookups = ThreadPoolExecutor(_LOOKUPS, "layerkit-lookup")
         self._uploads = ThreadPoolExecutor(jobs or profile.parallel, "layerkit-upload")
         self._outcomes: dict[Digest, Future[Outcome]] = {}
@@ -138,7 +155,7 @@ class RegistryDestination:
                 raise InterruptedPushError("the push was abandoned")
             future = self._outcomes[blob.digest] = Future()
             if known_absent:
-                self._uploads.submit(self._settle, future, lambda: upload(self._target, blob, label))
+                self._uploads.submit(self._settle, future, lambda: self._upload(blob, label))
             else:
                 self._lookups.submit(self._settle, future, lambda: self._look(future, blob, label))
             return future
@@ -149,8 +166,15 @@ class RegistryDestination:
         with self._lock:
             if self._abandoned:
                 raise InterruptedPushError("the push was abandoned")
-            self._uploads.submit(self._settle, future, lambda: upload(self._target, blob, label))
+            self._uploads.submit(self._settle, future, lambda: self._upload(blob, label))
         return None
+
+    def _upload(self, blob: Blob, label: str) -> Outcome:
+        try:
+            return upload(self._target, blob, label, insists=not self._may_split or blob.digest in self._told)
+        except (BlobTooSlowError, BlobTooLargeError):
+            self._told.add(blob.digest)
+            raise
 
     @staticmethod
     def _settle(future: Future[Outcome], work: Callable[[], Outcome | None]) -> None:
@@ -183,9 +207,17 @@ class RegistryDestination:
             for future in futures.values():
                 if future.done():
                     future.result()
+        except (BlobTooSlowError, BlobTooLargeError) as error:
+            error.arrived = frozenset(self._there())
+            self._forget_failures()
+            raise
         except BaseException:
             self._forget_failures()
             raise
+
+    def _there(self) -> list[Digest]:
+        with self._lock:
+            return [digest for digest, future in self._outcomes.items() if future.done() and not future.exception()]
 
     def _forget_failures(self) -> None:
         """An error is told once; should the caller go on all the same, the blob is tried again."""

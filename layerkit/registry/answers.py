@@ -15,6 +15,9 @@ from layerkit.image.digest import Digest, is_digest
 _LONGEST_REASON = 300
 """Characters of a registry's own words that a message quotes."""
 
+_LONGEST_TEXT = 4096
+"""Bytes of a registry's own words that are looked into."""
+
 _MOST_DIGITS = 18
 """Of a size or an offset: an exabyte."""
 
@@ -68,6 +71,10 @@ class Answer:
     def codes(self) -> tuple[str, ...]:
         """Such as `BLOB_UPLOAD_UNKNOWN`."""
         return tuple(str(error.get("code", "")) for error in self.errors())
+
+    def text(self) -> str:
+        """The registry's own words, as they are; nothing of a web page."""
+        return "" if self.is_html else self.body[:_LONGEST_TEXT].decode("utf-8", "replace")
 
     def digests_named(self) -> set[Digest]:
         """Digests anywhere in the errors' details: which blobs a manifest lacks."""

@@ -1,8 +1,8 @@
 """What is tried again, how long to wait before, and when to give up: no I/O, so that it can be tested in no time.
 
 A registry behind an edge fails in ways that pass: 408, 425, 429, 500, 502, 503, 504, and the edge's own 520 to 524. Waits
-double with full jitter (random between nothing and the bound), so that parallel uploads don't come back together; Retry-After
-has the last word. Progress renews the budget: what counts is failing without getting any further.
+double with jitter (random between a quarter of the bound and all of it), so that parallel uploads don't come back together;
+Retry-After has the last word. Progress renews the budget: what counts is failing without getting any further.
 
 `retrying` is the one loop that tries again. The pusher's upload, whose next try is another request than the last, spends a
 `Budget` of its own.
@@ -26,6 +26,10 @@ RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 
 SLOW = frozenset({408, 504, 520, 522, 524})
 """Those of them with which an edge gives up waiting, while the registry may go on working."""
+
+
+_LEAST = 0.25
+"""Share of a bound that is waited for at least: nothing that failed is sent again at once."""
 
 
 def _wait(interrupted: threading.Event, seconds: float) -> None:
@@ -79,7 +83,7 @@ class Budget:
         self.failures += 1
         if self.failures >= self.policy.attempts:
             return None
-        jittered = self._clock.random() * self.policy.bound(self.failures)
+        jittered = (_LEAST + (1 - _LEAST) * self._clock.random()) * self.policy.bound(self.failures)
         if retry_after is None:
             return jittered
         if retry_after > self.policy.longest_retry_after:
