@@ -31,6 +31,7 @@ COMMANDS = {
     "push": "Upload the image as it is, the tag last.",
     "fix-and-push": "Make the image fit its registry, and push it.",
     "verify": "Compare the filesystems of two images.",
+    "profiles": "Show what registries take, and where that is known from.",
     "login": "Log in to REGISTRY (registry.replicated.com unless given).",
     "logout": "Forget the credentials for REGISTRY (registry.replicated.com unless given).",
     "blank": "Push an empty image over the tag of REFERENCE, where images can't be deleted.",

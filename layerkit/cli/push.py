@@ -4,13 +4,14 @@ import json
 
 import click
 
+from layerkit.cli.choosing import profile_for_target, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, Upload, connection_options, jobs_option, json_option, upload_options, verbosity
 from layerkit.cli.registries import Connect, connector, target_of
 from layerkit.errors import BlobTooSlowError
 from layerkit.image.image import Image
 from layerkit.image.reference import Reference
-from layerkit.profiles import GENERIC, Profile, profile_for
+from layerkit.profiles import Profile
 from layerkit.progress import Progress
 from layerkit.pusher.push import RegistryDestination
 from layerkit.report.findings import check
@@ -20,6 +21,7 @@ from layerkit.report.sizes import format_size
 @click.command()
 @click.argument("image")
 @click.argument("reference")
+@profile_option
 @connection_options
 @upload_options
 @jobs_option
@@ -28,6 +30,7 @@ from layerkit.report.sizes import format_size
 def command(
     image: str,
     reference: str,
+    profile_name: str | None,
     connection: Connection,
     upload: Upload,
     jobs: int | None,
@@ -40,10 +43,13 @@ def command(
     sent again, so that running the same command again resumes a push that was interrupted.
     """
     target = target_of(reference)
+    profile = profile_for_target(profile_name, target)
     connect = connector(connection, progress)
     source = opened(image, connection, progress, connect=connect)
-    warn_of_refusals(source, profile_for(target.host), progress)
-    destination = open_push(target, connect, upload, jobs, progress)
+    if profile.note:
+        progress.note(f"{profile.title}: {profile.note}")
+    warn_of_refusals(source, profile, progress)
+    destination = open_push(target, profile, connect, upload, jobs, progress)
     try:
         destination.check()
         digest = destination.finish(source)
@@ -59,7 +65,7 @@ def command(
 
 def warn_of_refusals(image: Image, profile: Profile, progress: Progress) -> None:
     """What a target that layerkit knows refuses is better heard before gigabytes were sent."""
-    if profile is GENERIC:
+    if profile.name == "generic":
         return
     for finding in check(image, profile, profile.max_layer_size):
         progress.warn(f"{profile.name} is known to refuse this: {finding}")
@@ -67,6 +73,7 @@ def warn_of_refusals(image: Image, profile: Profile, progress: Progress) -> None
 
 def open_push(
     target: Reference,
+    profile: Profile,
     connect: Connect,
     upload: Upload,
     jobs: int | None,
@@ -77,7 +84,7 @@ def open_push(
     return RegistryDestination(
         connect(target.registry),
         target,
-        profile=profile_for(target.host),
+        profile=profile,
         jobs=jobs,
         chunk_size=upload.chunk_size,
         mount_from=mount_from or tuple(target_of(other).repository for other in upload.reuse_from),

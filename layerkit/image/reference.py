@@ -52,9 +52,8 @@ def parse_reference(text: str, *, default_tag: str = "latest") -> Reference:
     rest, at, digest = text.partition("@")
     if at and not is_digest(digest):
         raise UsageError(f"{text!r}: the digest {digest!r} is not of the form sha256:<64 hex digits>")
-    first, slash, remainder = rest.partition("/")
-    if slash and (first == "localhost" or "." in first or ":" in first or first.startswith("[")):
-        registry, path = first, remainder
+    if names_a_host(rest):
+        registry, _, path = rest.partition("/")
     else:
         registry, path = DOCKER_HUB, rest
     if not _HOST.fullmatch(registry):
@@ -70,6 +69,12 @@ def parse_reference(text: str, *, default_tag: str = "latest") -> Reference:
     elif not at:
         tag = default_tag
     return Reference(registry, repository, tag, Digest(digest) if at else None)
+
+
+def names_a_host(text: str) -> bool:
+    """Does a name begin with a host, as docker tells them from repositories (distribution, reference package)?"""
+    first, slash, _ = text.partition("/")
+    return bool(slash) and (first == "localhost" or "." in first or ":" in first or first.startswith("["))
 
 
 def check_repository(repository: str, text: str) -> None:

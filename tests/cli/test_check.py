@@ -18,6 +18,7 @@ from layerkit.image.media_types import (
     OCI_LAYER_GZIP,
 )
 from layerkit.report.findings import CODES
+from tests.images import attested_archive, small
 from tests.sources.builders import ATTESTED, Files, add_index, add_manifest, config, gzipped, layer, layout, put, write_tar
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -57,8 +58,11 @@ def indexed(path: Path, *entries: Any, files: Files) -> str:
     return str(write_tar(path / "image.tar", layout(files, add_index(files, entries))))
 
 
+REPLICATED = ("--profile", "replicated")
+
+
 def codes(capsys: pytest.CaptureFixture[str], spec: str, *arguments: str) -> list[str]:
-    exit_code = run(["check", spec, *arguments])
+    exit_code = run(["check", spec, *(REPLICATED if "--profile" not in arguments else ()), *arguments])
     out = capsys.readouterr().out
     assert exit_code == (1 if out else 0)
     return [line.split()[0] for line in out.splitlines()]
@@ -68,7 +72,7 @@ def test_a_sound_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     spec = image(tmp_path)
     assert codes(capsys, spec) == []
     assert codes(capsys, spec, "--deep") == []
-    assert run(["check", spec]) == 0
+    assert run(["check", spec, *REPLICATED]) == 0
     out, err = capsys.readouterr()
     assert (out, err) == ("", f"{spec}: replicated takes it, with layers of up to 1.00 GB\n")
 
@@ -129,7 +133,7 @@ def test_deep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = image(tmp_path, [(ZSTD, DOCKER_LAYER_ZSTD)])
-    assert run(["check", spec, "--json"]) == 1
+    assert run(["check", spec, "--json", *REPLICATED]) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["image"], found["profile"], found["limit"]) == (spec, "replicated", 1_000_000_000)
     (finding,) = found["findings"]
@@ -142,7 +146,7 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_github(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "100%: a,b"
     folder.mkdir()
-    assert run(["check", image(folder, [(ZSTD, DOCKER_LAYER_ZSTD)]), "--format", "github"]) == 1
+    assert run(["check", image(folder, [(ZSTD, DOCKER_LAYER_ZSTD)]), "--format", "github", *REPLICATED]) == 1
     line = capsys.readouterr().out.strip()
     assert line.startswith(f"::error title=LK006 {tmp_path}/100%25%3A a%2Cb/image.tar::LK006 linux/amd64 layer 1")
 
@@ -157,3 +161,31 @@ def test_every_code_is_explained() -> None:
     text = (PROJECT / "docs" / "checks.md").read_text()
     for code in (*CODES, "LK020"):
         assert f"| {code} |" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "profile"),
+    [
+        ("ghcr.io/org/worker:1.0", "ghcr"),
+        ("quay.io/worker", "quay"),
+        ("worker:1.0", "generic"),
+        ("registry.example.com/a:1", "generic"),
+    ],
+)
+def test_the_host_in_the_image_s_own_name_says_whose_limits(
+    name: str, profile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = attested_archive(tmp_path / "image.tar", [small()], name=name)
+    run(["check", str(archive), "--json"])
+    assert json.loads(capsys.readouterr().out)["profile"] == profile
+    run(["check", str(archive), "--json", "--profile", "acr"])
+    assert json.loads(capsys.readouterr().out)["profile"] == "acr"
+
+
+def test_the_user_s_own_profiles_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "layerkit").mkdir()
+    (tmp_path / "layerkit" / "profiles.toml").write_text('[mine]\nlike = "replicated"\nmax_layer_size = 100')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert codes(capsys, image(tmp_path), "--profile", "mine") == ["LK001"]

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from layerkit.cli import push
 from layerkit.cli.main import run
 from layerkit.errors import BlobTooSlowError
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
-from layerkit.profiles import REPLICATED
 from layerkit.pusher.push import RegistryDestination
 from layerkit.sandbox import Limits, Sandbox
 from tests.images import attested_archive, small
@@ -21,17 +19,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_known_target_s_refusals_come_first(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_known_target_s_refusals_come_first(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is better to hear of the attestation before everything was sent."""
-    monkeypatch.setattr(push, "profile_for", lambda host: REPLICATED)
     image = attested_archive(home / "image.tar", [small()])
     with Sandbox(home / "registry", Limits(attestations=False)) as sandbox:
-        assert run(["push", str(image), f"{sandbox.address}/app/worker:1"]) == 5
+        assert run(["push", str(image), f"{sandbox.address}/app/worker:1", "--profile", "replicated"]) == 5
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("warning: replicated is known to refuse this: LK002 1 attestation: ")
+    assert err.startswith("Replicated: pushing is deprecated since 2026-04-22")
+    assert "warning: replicated is known to refuse this: LK002 1 attestation: " in err
     assert "error: " in err.splitlines()[-1]
     assert "400" in err.splitlines()[-1]
 
