@@ -95,9 +95,6 @@ def push(
         progress=progress,
     )
     profile = load_profiles(variables).for_host(target.host)
-    destination = RegistryDestination(client, target, profile=profile, jobs=jobs, progress=progress)
-    try:
+    with RegistryDestination(client, target, profile=profile, jobs=jobs, progress=progress) as destination:
         digest = destination.finish(image)
-    finally:
-        destination.abandon()
     return target.at(digest)

@@ -52,12 +52,8 @@ def command(reference: str, platform: str | None, yes: bool, as_json: bool, conn
             "gets the empty image, which runs nothing. This can't be undone, unless you push the image again"
         )
         _ask(f"Replace {target} with an empty image?", yes)
-        destination = RegistryDestination(connect(target.registry), target, profile=profile, progress=progress)
-        try:
+        with RegistryDestination(connect(target.registry), target, profile=profile, progress=progress) as destination:
             destination.finish(empty)
-        except BaseException:
-            destination.abandon()
-            raise
     name = target.at(empty.root.digest)
     result = {"reference": name, "digest": empty.root.digest, "replaced": held.root.digest}
     click.echo(json.dumps(result, indent=2) if as_json else name)

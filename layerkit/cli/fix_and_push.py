@@ -19,7 +19,7 @@ from layerkit.cli.options import (
     upload_options,
     verbosity,
 )
-from layerkit.cli.push import open_push, tell_interrupted, tell_traffic
+from layerkit.cli.push import open_push, telling
 from layerkit.cli.registries import connector, target_of
 from layerkit.cli.reusing import reuse
 from layerkit.deliver import deliver
@@ -85,16 +85,10 @@ def command(
         return
     client.contact()
     options, repositories = _with_known(options, client, target, upload)
-    destination = open_push(target, profile, connect, upload, jobs, progress, repositories)
-    try:
+    with telling(open_push(target, profile, connect, upload, jobs, progress, repositories), progress) as destination:
         destination.check()
         done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
-    except BaseException as error:
-        destination.abandon()
-        tell_interrupted(error, destination, progress)
-        raise
-    fixing.tell(done.fixed, splitting, source, progress)
-    tell_traffic(destination, progress)
+        fixing.tell(done.fixed, splitting, source, progress)
     if as_json:
         result = {"reference": target.at(done.digest), "digest": done.digest, **fixing.as_json(done.fixed)}
         click.echo(json.dumps(result, indent=2))

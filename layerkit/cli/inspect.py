@@ -94,12 +94,9 @@ def write_html(path: Path, summary: ImageSummary, contents: Sequence[Contents]) 
     from layerkit.report.html import image_page  # jinja2 and plotly, which nothing else needs
 
     page = image_page(summary, contents).encode()
-    file = WholeFile(path)
-    try:
+    with WholeFile(path) as file:
         file.write(page)
         file.commit()
-    finally:
-        file.abandon()
 
 
 def show(summary: ImageSummary, contents: Sequence[Contents]) -> None:

@@ -9,12 +9,11 @@ import click
 
 from layerkit.cli.options import Connection, connection_options, verbosity
 from layerkit.cli.registries import read_password
-from layerkit.errors import UsageError
+from layerkit.errors import UnauthorisedError, UsageError
 from layerkit.image.reference import parse_reference
 from layerkit.profiles import REPLICATED
 from layerkit.progress import Progress
 from layerkit.registry import connect
-from layerkit.registry.answers import UnauthorisedError
 from layerkit.registry.credential_store import CredentialStore
 from layerkit.registry.credentials import Credentials, FileCredentials
 

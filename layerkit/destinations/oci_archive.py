@@ -46,7 +46,7 @@ class Sink(Protocol):
     def rewind(self, size: int) -> None: ...
     def write(self, data: Buffer) -> None: ...
     def commit(self) -> None: ...
-    def abandon(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class StreamSink:
@@ -73,7 +73,7 @@ class StreamSink:
         with output_errors(self.name):
             self._stream.flush()
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         pass
 
 
@@ -101,28 +101,27 @@ class OciArchive:
             self._intake.offer(blob, label)
 
     def finish(self, image: Image) -> Digest:
-        """Raises OutputError, or ImageError for a blob that is missing or isn't what its digest says; then nothing is left."""
-        try:
-            wanted = list(parts_of(image))
-            for blob, label in wanted:
-                self._intake.offer(blob, label)
-            self._intake.drain()
-            self._take_strays_out(wanted)
-            docker = self._docker(image, self._name)
-            if docker is not None:
-                self._add(DOCKER_FILE, docker)
-            self._add(INDEX_FILE, index_json([named_root(image, self._name)]))
-            self._write(END_OF_ARCHIVE)
-            self._write(bytes(-self._written % _RECORD))
-            self._sink.commit()
-        except BaseException:
-            self.abandon()
-            raise
+        """Raises OutputError, or ImageError for a blob that is missing or isn't what its digest says."""
+        wanted = list(parts_of(image))
+        for blob, label in wanted:
+            self._intake.offer(blob, label)
+        self._intake.drain()
+        self._take_strays_out(wanted)
+        docker = self._docker(image, self._name)
+        if docker is not None:
+            self._add(DOCKER_FILE, docker)
+        self._add(INDEX_FILE, index_json([named_root(image, self._name)]))
+        self._write(END_OF_ARCHIVE)
+        self._write(bytes(-self._written % _RECORD))
+        self._sink.commit()
         return image.root.digest
 
-    def abandon(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._intake.stop()
-        self._sink.abandon()
+        self._sink.close()
 
     def _take_strays_out(self, wanted: Sequence[tuple[Blob, str]]) -> None:
         """What was offered and isn't part of the image; what stands behind it is written again."""

@@ -7,6 +7,7 @@ A new directory appears when it is complete. In an existing layout blobs are put
 import shutil
 import weakref
 from pathlib import Path
+from typing import Self
 
 from layerkit.destinations.intake import Intake
 from layerkit.destinations.parts import (
@@ -47,7 +48,7 @@ class OciLayout:
             self._folder = self._target
             if self._is_new:
                 self._folder = temporary_name(self._target)
-                # Whatever happens, an interrupt before anybody could call `abandon` included.
+                # Whatever happens, an interrupt before it could be entered included.
                 self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
                 self._folder.mkdir()
                 (self._folder / LAYOUT_FILE).write_bytes(LAYOUT)
@@ -56,27 +57,26 @@ class OciLayout:
         self._intake.offer(blob, label)
 
     def finish(self, image: Image) -> Digest:
-        """Raises OutputError, or ImageError for a blob that is missing or isn't what its digest says; then nothing is left."""
-        try:
-            wanted = list(parts_of(image))
-            for blob, label in wanted:
-                self._intake.offer(blob, label)
-            self._intake.drain()
-            for digest in self._added.keys() - {blob.digest for blob, _ in wanted}:
-                self._added.pop(digest).unlink()
-            entry = named_root(image, self._name)
-            self._file(INDEX_FILE, index_json([*(old for old in self._entries if not _replaces(entry, old)), entry]))
-            with output_errors(self._title):
-                if self._is_new:
-                    self._folder.replace(self._target)
-                    self._remove.detach()
-            self._is_new, self._added = False, {}
-        except BaseException:
-            self.abandon()
-            raise
+        """Raises OutputError, or ImageError for a blob that is missing or isn't what its digest says."""
+        wanted = list(parts_of(image))
+        for blob, label in wanted:
+            self._intake.offer(blob, label)
+        self._intake.drain()
+        for digest in self._added.keys() - {blob.digest for blob, _ in wanted}:
+            self._added.pop(digest).unlink()
+        entry = named_root(image, self._name)
+        self._file(INDEX_FILE, index_json([*(old for old in self._entries if not _replaces(entry, old)), entry]))
+        with output_errors(self._title):
+            if self._is_new:
+                self._folder.replace(self._target)
+                self._remove.detach()
+        self._is_new, self._added = False, {}
         return image.root.digest
 
-    def abandon(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._intake.stop()
         if self._is_new:
             self._remove()
@@ -90,25 +90,18 @@ class OciLayout:
             return
         with output_errors(self._title):
             path.parent.mkdir(parents=True, exist_ok=True)
-        file = WholeFile(path)
-        try:
-            with self._progress.task(label, blob.size) as task:
-                for chunk in blob.verified(label):
-                    self._intake.check()
-                    file.write(chunk)
-                    task.advance(len(chunk))
+        with WholeFile(path) as file, self._progress.task(label, blob.size) as task:
+            for chunk in blob.verified(label):
+                self._intake.check()
+                file.write(chunk)
+                task.advance(len(chunk))
             self._added[blob.digest] = path
             file.commit()
-        finally:
-            file.abandon()
 
     def _file(self, path: str, data: bytes) -> None:
-        file = WholeFile(self._folder / path)
-        try:
+        with WholeFile(self._folder / path) as file:
             file.write(data)
             file.commit()
-        finally:
-            file.abandon()
 
     def _existing_entries(self) -> list[Descriptor]:
         index = self._target / INDEX_FILE

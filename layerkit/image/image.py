@@ -11,8 +11,8 @@ from layerkit.errors import DamagedError, MissingBlobError
 from layerkit.image.attestation import describes_attestation, is_attestation
 from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest
+from layerkit.image.foreign import MAX_DOCUMENT
 from layerkit.image.manifest import (
-    MAX_DOCUMENT,
     Config,
     Descriptor,
     Index,

@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from layerkit.errors import BlobTooSlowError, RefusedError, UnreachableError
+from layerkit.errors import BlobTooSlowError, BrokenConnectionError, RefusedError, UnreachableError
 from layerkit.image.blob import Blob, Buffer
 from layerkit.image.digest import short
 from layerkit.progress import Progress, Task
 from layerkit.pusher.protocol import ChunkSize, acknowledged, with_digest
 from layerkit.pusher.reader import BlobReader
-from layerkit.registry.answers import Answer, BrokenConnectionError
+from layerkit.registry.answers import Answer
 from layerkit.registry.authorisation import Scope
 from layerkit.registry.client import RegistryClient
 from layerkit.registry.retry import RETRIED, SLOW, Budget

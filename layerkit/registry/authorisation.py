@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
-from layerkit.errors import RefusedError
-from layerkit.registry.answers import Answer, NotARegistryError, UnauthorisedError
+from layerkit.errors import NotARegistryError, RefusedError, UnauthorisedError
+from layerkit.registry.answers import Answer
 from layerkit.registry.challenge import Challenge, parse_challenges
 from layerkit.registry.credentials import Credentials, Kind, Lookup
 from layerkit.registry.retry import Clock

@@ -10,21 +10,24 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-from layerkit.errors import DamagedError, RefusedError, UnreachableError, UsageError
+from layerkit.errors import (
+    BrokenConnectionError,
+    DamagedError,
+    HttpRefusalError,
+    InterruptedPushError,
+    NotARegistryError,
+    NotFoundError,
+    RefusedError,
+    UnauthorisedError,
+    UnreachableError,
+    UsageError,
+)
 from layerkit.image.blob import Content
 from layerkit.image.digest import Digest, encoded, hasher_for, is_digest
 from layerkit.image.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from layerkit.image.reference import DOCKER_HUB
 from layerkit.progress import SILENT, Progress
-from layerkit.registry.answers import (
-    Answer,
-    BrokenConnectionError,
-    HttpRefusalError,
-    InterruptedPushError,
-    NotARegistryError,
-    NotFoundError,
-    UnauthorisedError,
-)
+from layerkit.registry.answers import Answer
 from layerkit.registry.authorisation import Authoriser, Scope
 from layerkit.registry.contact import ConnectionOptions, first_contact, not_a_registry
 from layerkit.registry.credentials import Credentials, CredentialSource, FileCredentials, Given

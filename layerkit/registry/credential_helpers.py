@@ -11,17 +11,13 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from layerkit.errors import RefusedError
+from layerkit.errors import HelperError
 
 _TIMEOUT = 120
 """Seconds: a helper may ask the user to unlock a key ring."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NOT_FOUND = ("credentials not found", "no credentials", "not found in native keychain")
-
-
-class HelperError(RefusedError):
-    """The helper isn't there or failed."""
 
 
 @dataclass(frozen=True)

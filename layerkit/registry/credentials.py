@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from layerkit.errors import UsageError
-from layerkit.registry.credential_helpers import Helper, HelperError
+from layerkit.errors import HelperError, UsageError
+from layerkit.registry.credential_helpers import Helper
 
 HUB_KEY = "https://index.docker.io/v1/"
 """What docker calls Docker Hub in its files and to its helpers."""

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from layerkit.errors import LayerkitError
+from layerkit.errors import BrokenConnectionError, HttpRefusalError, LayerkitError
 from layerkit.image.blob import CHUNK, Buffer
 from layerkit.image.digest import Digest
-from layerkit.registry.answers import Answer, BrokenConnectionError, HttpRefusalError
+from layerkit.registry.answers import Answer
 from layerkit.registry.authorisation import Scope
 from layerkit.registry.contact import ConnectionOptions
 from layerkit.registry.retry import RETRIED, Budget

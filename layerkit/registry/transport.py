@@ -21,16 +21,17 @@ import urllib3
 from urllib3 import exceptions
 from urllib3.response import BaseHTTPResponse
 
-from layerkit.errors import ImageError, RefusedError
-from layerkit.image.blob import Buffer
-from layerkit.image.manifest import MAX_DOCUMENT
-from layerkit.registry.answers import (
-    Answer,
+from layerkit.errors import (
     BrokenConnectionError,
     CertificateError,
+    ImageError,
     InterruptedPushError,
+    RefusedError,
     UnknownHostError,
 )
+from layerkit.image.blob import Buffer
+from layerkit.image.foreign import MAX_DOCUMENT
+from layerkit.registry.answers import Answer
 from layerkit.registry.connections import LiveSockets, pool_classes
 from layerkit.registry.proxies import ProxySettings
 from layerkit.registry.tls import Trust

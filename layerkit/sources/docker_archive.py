@@ -15,9 +15,11 @@ from typing import Any
 from layerkit.errors import DamagedError, ImageError, MissingBlobError, NotAnImageError
 from layerkit.image.blob import Blob, FileRange, blob_of
 from layerkit.image.digest import Digest, encoded, sha256
+from layerkit.image.foreign import kind_of
 from layerkit.image.heads import compression_of
 from layerkit.image.image import Image
-from layerkit.image.manifest import Descriptor, kind_of, load_json, new_manifest, parse_config
+from layerkit.image.keys import ARCHIVE_ITEM, specified
+from layerkit.image.manifest import Descriptor, load_json, new_manifest, parse_config
 from layerkit.image.media_types import DOCKER_CONFIG, DOCKER_MANIFEST, Compression, Family, layer_type
 from layerkit.progress import Progress
 from layerkit.sources.folder import Folder, read_document
@@ -87,15 +89,15 @@ def read_items(folder: Folder) -> list[Item]:
 def _item(value: object, where: str) -> Item:
     if not isinstance(value, dict):
         raise DamagedError.mismatch(where, expected="an object", found=kind_of(value))
-    fields: Mapping[str, Any] = {key.lower(): item for key, item in value.items()}  # jib writes lower-case keys; Go reads either
-    config = fields.get("config")
+    fields = specified(value, ARCHIVE_ITEM, where)
+    config = fields.get("Config")
     if not isinstance(config, str) or not config:
         raise DamagedError.mismatch(f"{where}: Config", expected="the config's file name", found=kind_of(config))
     return Item(config, _strings(fields, "RepoTags", where), _strings(fields, "Layers", where))
 
 
 def _strings(fields: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
-    value = fields.get(key.lower()) or []
+    value = fields.get(key) or []
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise DamagedError.mismatch(f"{where}: {key}", expected="a list of names", found=kind_of(value))
     return tuple(value)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from layerkit.errors import DamagedError, ImageError
 from layerkit.image.blob import FileRange, InputFile
-from layerkit.image.manifest import MAX_DOCUMENT
+from layerkit.image.foreign import MAX_DOCUMENT
 
 
 class Folder(Protocol):

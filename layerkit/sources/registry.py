@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from layerkit.errors import DamagedError
+from layerkit.errors import DamagedError, NotFoundError
 from layerkit.image.attestation import describes_attestation
 from layerkit.image.blob import Blob, Content, blob_of
 from layerkit.image.digest import Digest
 from layerkit.image.image import MAX_DEPTH, Image
 from layerkit.image.manifest import Descriptor, Index, Manifest, parse_document
 from layerkit.image.reference import parse_reference
-from layerkit.registry.answers import NotFoundError
 
 
 class Client(Protocol):

@@ -101,12 +101,12 @@ def test_failure_leaves_what_was(tmp_path: Path, existing: bool) -> None:
     before = everything(tmp_path)
     last = image.platforms()[0].manifest.config
     bad = replace(image, blobs={**image.blobs, last.digest: Blob(last.digest, Bytes(b"x" * last.size))})
-    with pytest.raises(DamagedError):
-        OciLayout(target).finish(bad)
+    with pytest.raises(DamagedError), OciLayout(target) as destination:
+        destination.finish(bad)
     assert everything(tmp_path) == before
 
 
-def test_abandoned_in_the_middle_of_a_blob(tmp_path: Path) -> None:
+def test_left_in_the_middle_of_a_blob(tmp_path: Path) -> None:
     begun = threading.Event()
 
     class Endless:
@@ -117,8 +117,7 @@ def test_abandoned_in_the_middle_of_a_blob(tmp_path: Path) -> None:
                 yield b"x" * 100
                 begun.set()
 
-    destination = OciLayout(tmp_path / "out")
-    destination.offer(Blob(Digest("sha256:" + "0" * 64), Endless()), "layer")
-    assert begun.wait(10)
-    destination.abandon()
+    with OciLayout(tmp_path / "out") as destination:
+        destination.offer(Blob(Digest("sha256:" + "0" * 64), Endless()), "layer")
+        assert begun.wait(10)
     assert everything(tmp_path) == set()
