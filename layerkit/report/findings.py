@@ -6,8 +6,12 @@ The codes are explained in docs/checks.md, and never change their meaning.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from math import ceil
 
+from layerkit.errors import DamagedError
 from layerkit.image.attestation import describes_attestation, is_attestation
+from layerkit.image.blob import FileRange
 from layerkit.image.digest import short
 from layerkit.image.image import Image, PlatformImage
 from layerkit.image.manifest import Manifest
@@ -23,9 +27,16 @@ from layerkit.profiles import Profile
 from layerkit.report.sizes import format_size
 from layerkit.report.summary import LayerSummary, PlatformSummary, chosen, summarise
 from layerkit.report.text import plural
+from layerkit.tar.framing import members_of
 
 MAX_LAYERS = 125
 """moby refuses more (maxLayerDepth)."""
+
+_MOST_HEADERS = 200_000
+"""As many are read of a layer (a second): a layer of large files has few."""
+
+FILLED = 0.8
+"""Of the limit: how large parts become on average (docs/splitting.md)."""
 
 CODES = {
     "LK001": "a layer is above the target's limit",
@@ -43,6 +54,9 @@ CODES = {
     "LK013": "a layer isn't an ordinary one",
     "LK014": "an index lists a platform that isn't in the file",
     "LK015": "there is nothing to run",
+    "LK016": "the target takes no index",
+    "LK017": "a manifest is above the target's limit",
+    "LK018": "a file alone is above the limit for a layer",
 }
 
 
@@ -88,6 +102,13 @@ def _findings(image: Image, profile: Profile, limit: int, wanted: Sequence[str])
     if summary.absent and not wanted:
         listed = ", ".join(summary.absent)
         yield Finding("LK014", "index", f"lists what is not in the file: {listed}", "layerkit fix-and-push leaves them out")
+    if not profile.indexes and len(summary.platforms) > 1:
+        yield Finding(
+            "LK016",
+            "index",
+            f"it holds {plural(len(summary.platforms), 'platform')}, {profile.name} takes single manifests",
+            "--platform OS/ARCH of layerkit fix-and-push chooses one",
+        )
     families = set(_families(image))
     if profile.family and families - {profile.family}:
         found = ", ".join(sorted(family.value for family in families - {profile.family}))
@@ -121,9 +142,13 @@ def _platform_findings(
         yield Finding(
             "LK004", where, f"a {own.value} manifest lists {', '.join(mixed)}", "layerkit fix-and-push makes them one family"
         )
-    if len(manifest.layers) > MAX_LAYERS:
+    yield from _count_findings(manifest, where, profile, limit)
+    if platform.descriptor.size > profile.max_manifest_size:
         yield Finding(
-            "LK010", where, f"{len(manifest.layers)} layers, container engines take {MAX_LAYERS}", "merge some where it is built"
+            "LK017",
+            where,
+            f"{platform.descriptor.size:,} bytes of manifest, {profile.name} takes {profile.max_manifest_size:,}",
+            "build it with fewer layers and annotations",
         )
     if len(config.diff_ids) != len(manifest.layers):
         message = f"{len(manifest.layers)} layers, {len(config.diff_ids)} diff_ids"
@@ -137,6 +162,44 @@ def _platform_findings(
         if layer.digest not in seen:
             seen.add(layer.digest)
             yield from _layer_findings(image, layer, f"{where} layer {layer.number} ({short(layer.digest)})", profile, limit)
+
+
+def _count_findings(manifest: Manifest, where: str, profile: Profile, limit: int) -> Iterator[Finding]:
+    """Are there too many layers, now or once the large ones are split?"""
+    most = min(MAX_LAYERS, profile.max_layers)
+    who = profile.name if profile.max_layers < MAX_LAYERS else "container engines"
+    found = len(manifest.layers)
+    if found > most:
+        yield Finding("LK010", where, f"{found} layers, {who} take {most}", "merge some where it is built")
+        return
+    after = sum(ceil(layer.size / (limit * FILLED)) if layer.size > limit else 1 for layer in manifest.layers)
+    if after > most:
+        yield Finding(
+            "LK010",
+            where,
+            f"{found} layers, about {after} once the large ones are split; {who} take {most}",
+            "choose a larger --max-layer-size, or make the image smaller",
+        )
+
+
+def _file_findings(image: Image, layer: LayerSummary, where: str, limit: int) -> Iterator[Finding]:
+    """Files of an uncompressed layer that may not fit into any part. Only headers are read; of compressed layers nothing is known
+    before they are."""
+    content = image.blobs[layer.digest].content
+    if layer.compression is not Compression.NONE or not isinstance(content, FileRange):
+        return
+    try:
+        for member in islice(members_of(content.file, where, content.start, content.size), _MOST_HEADERS):
+            if member.size > limit:
+                yield Finding(
+                    "LK018",
+                    where,
+                    f"{member.path.decode('utf-8', 'backslashreplace')} has {format_size(member.size)}, the limit for a layer is "
+                    f"{format_size(limit)}; how small it compresses shows when it is read",
+                    "if it stays above the limit, only a smaller file or --allow-oversized helps: a file can't be split",
+                )
+    except DamagedError:  # `--deep` and whatever reads it say what is wrong
+        return
 
 
 def _layer_findings(image: Image, layer: LayerSummary, where: str, profile: Profile, limit: int) -> Iterator[Finding]:
@@ -160,6 +223,7 @@ def _layer_findings(image: Image, layer: LayerSummary, where: str, profile: Prof
         yield Finding(
             "LK001", where, f"{format_size(layer.size)}, the limit is {format_size(limit)}", "layerkit fix-and-push splits it"
         )
+        yield from _file_findings(image, layer, where, limit)
     if layer.mislabelled:
         found = layer.compression.value if layer.compression else "none"
         yield Finding(

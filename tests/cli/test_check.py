@@ -1,6 +1,7 @@
 """`layerkit check`: each code by an image that has just that, exit codes, formats."""
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from layerkit.cli.main import run
 from layerkit.image.digest import encoded, sha256
 from layerkit.image.media_types import (
     DOCKER_CONFIG,
+    DOCKER_LAYER,
     DOCKER_LAYER_GZIP,
     DOCKER_LAYER_ZSTD,
     DOCKER_MANIFEST,
@@ -18,6 +20,7 @@ from layerkit.image.media_types import (
     OCI_LAYER_GZIP,
 )
 from layerkit.report.findings import CODES
+from tests import tar_building as tar
 from tests.images import attested_archive, small
 from tests.sources.builders import ATTESTED, Files, add_index, add_manifest, config, gzipped, layer, layout, put, write_tar
 
@@ -185,7 +188,59 @@ def test_the_host_in_the_image_s_own_name_says_whose_limits(
 def test_the_user_s_own_profiles_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "layerkit").mkdir()
-    (tmp_path / "layerkit" / "profiles.toml").write_text('[mine]\nlike = "replicated"\nmax_layer_size = 100')
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    profiles(monkeypatch, tmp_path, '[mine]\nlike = "replicated"\nmax_layer_size = 100')
     assert codes(capsys, image(tmp_path), "--profile", "mine") == ["LK001"]
+
+
+def profiles(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
+    (folder / "layerkit").mkdir()
+    (folder / "layerkit" / "profiles.toml").write_text(text)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+
+
+def test_as_many_layers_as_the_target_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profiles(monkeypatch, tmp_path, '[few]\nlike = "replicated"\nmax_layers = 2')
+    spec = image(tmp_path, [(GZ, DOCKER_LAYER_GZIP)] * 3)
+    assert codes(capsys, spec, "--profile", "few") == ["LK010"]
+    assert codes(capsys, spec) == []
+    run(["check", spec, "--profile", "few"])
+    assert "3 layers, few take 2" in capsys.readouterr().out
+
+
+def test_splitting_makes_more_layers_than_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Told before anything is read."""
+    data = random.Random(0).randbytes(400_000)
+    spec = image(tmp_path, [(gzipped(data), DOCKER_LAYER_GZIP)], diff_ids=[sha256(data)])
+    assert codes(capsys, spec, "--max-layer-size", "4000") == ["LK010", "LK001"]
+    assert codes(capsys, spec, "--max-layer-size", "5000") == ["LK001"]
+
+
+def test_an_index_where_none_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profiles(monkeypatch, tmp_path, "[single]\nindexes = false")
+    files: Files = {}
+    one, two = (add_manifest(files, name, platform={"os": "linux", "architecture": name}) for name in ("amd64", "arm64"))
+    spec = indexed(tmp_path, one, two, files=files)
+    assert codes(capsys, spec, "--profile", "single") == ["LK016"]
+    assert codes(capsys, spec, "--profile", "generic") == []
+
+
+def test_a_manifest_that_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profiles(monkeypatch, tmp_path, '[small]\nlike = "replicated"\nmax_manifest_size = 300')
+    assert codes(capsys, image(tmp_path), "--profile", "small") == ["LK017"]
+
+
+def test_a_file_that_may_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its size is in its header, which is all that is read of an uncompressed layer."""
+    raw = tar.layer(tar.directory("data"), tar.file("data/model", bytes(300_000)), tar.file("data/note", bytes(10)))
+    spec = image(tmp_path, [(raw, DOCKER_LAYER)], diff_ids=[sha256(raw)])
+    arguments = ("--profile", "generic", "--max-layer-size")
+    assert codes(capsys, spec, *arguments, "200000") == ["LK001", "LK018"]
+    assert codes(capsys, spec, *arguments, "302000") == ["LK001"]
+    run(["check", spec, *arguments, "200000"])
+    assert "data/model has 300 kB, the limit for a layer is 200 kB" in capsys.readouterr().out
