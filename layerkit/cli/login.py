@@ -3,7 +3,6 @@
 import os
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
@@ -15,7 +14,7 @@ from layerkit.profiles import REPLICATED
 from layerkit.progress import Progress
 from layerkit.registry import connect
 from layerkit.registry.credential_store import CredentialStore
-from layerkit.registry.credentials import Credentials, FileCredentials
+from layerkit.registry.credentials import Credentials, FileCredentials, home_of
 
 DEFAULT_REGISTRY = REPLICATED.hosts[0]
 
@@ -57,7 +56,7 @@ def command(registry: str, connection: Connection, progress: Progress) -> None:
         hint = f". {KINDS}" if host == DEFAULT_REGISTRY else ""
         text = f"{host}: it refused user {username!r} (HTTP {error.status}); nothing was stored{hint}"
         raise UnauthorisedError(text, error.status) from None
-    home = Path(os.environ.get("HOME") or "~").expanduser()
+    home = home_of(os.environ)
     where = CredentialStore.of(os.environ, home, connection.authfile).store(host, credentials)
     progress.note(f"logged in to {host} as {username}; stored in {where}")
     if not checked:

@@ -28,7 +28,12 @@ MAX_LENGTH = (1 << 63) - 1
 
 
 class ForeignError(ValueError):
-    """What is wrong with it, in words that fit behind `found`."""
+    """What is wrong with it, in words that fit behind `found`; they quote its beginning."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+        """Where it is no JSON, from 1; 0 when that isn't it."""
 
 
 def read_json(data: bytes, *, limit: int = MAX_DOCUMENT, unique: bool = False) -> Any:
@@ -52,7 +57,7 @@ def read_json(data: bytes, *, limit: int = MAX_DOCUMENT, unique: bool = False) -
         raise ForeignError(f"objects nested more than {MAX_NESTING} deep") from None
     except json.JSONDecodeError as error:
         shown = f"{data[:40]!r}" if len(data) > 40 else f"{data!r}"
-        raise ForeignError(f"{shown} ({error.msg}, line {error.lineno}, column {error.colno})") from None
+        raise ForeignError(f"{shown} ({error.msg}, line {error.lineno}, column {error.colno})", error.lineno) from None
     _check_nesting(value)
     return value
 

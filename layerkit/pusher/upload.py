@@ -19,6 +19,7 @@ from enum import Enum
 from layerkit.errors import BlobTooSlowError, BrokenConnectionError, RefusedError, UnreachableError
 from layerkit.image.blob import Blob, Buffer
 from layerkit.image.digest import short
+from layerkit.image.foreign import natural
 from layerkit.progress import Progress, Task
 from layerkit.pusher.protocol import ChunkSize, acknowledged, with_digest
 from layerkit.pusher.reader import BlobReader
@@ -171,9 +172,9 @@ class _Upload:
             return Outcome.MOUNTED
         if answer.status != 202:
             raise self._unexpected(answer)
-        minimum = answer.headers.get("oci-chunk-min-length", "")
-        if minimum.isdigit():
-            self._target.chunk.at_least(int(minimum))
+        minimum = natural(answer.headers.get("oci-chunk-min-length"))
+        if minimum is not None:
+            self._target.chunk.at_least(minimum)
         self._committing = False
         self._follow(answer)
         if not self._location:

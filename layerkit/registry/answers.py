@@ -4,13 +4,13 @@ In: a status, headers, a body. Out: the registry's error codes (distribution-spe
 an edge or a proxy says in HTML is told apart from what a registry says in JSON.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from layerkit.image.digest import Digest, is_digest
+from layerkit.image.foreign import ForeignError, read_json
 
 _LONGEST_REASON = 300
 """Characters of a registry's own words that a message quotes."""
@@ -52,8 +52,8 @@ class Answer:
     def errors(self) -> list[dict[str, Any]]:
         """The registry's own errors, none if the body isn't theirs."""
         try:
-            document = json.loads(self.body)
-        except (ValueError, RecursionError):
+            document = read_json(self.body)
+        except ForeignError:
             return []
         errors = document.get("errors") if isinstance(document, dict) else None
         return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []

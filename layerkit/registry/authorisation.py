@@ -5,13 +5,13 @@ In: a registry's challenges, the user's credentials. Out: the Authorization head
 until then is good for the whole body.
 """
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from layerkit.errors import NotARegistryError, RefusedError, UnauthorisedError
+from layerkit.image.foreign import ForeignError, read_json, web_address
 from layerkit.registry.answers import Answer
 from layerkit.registry.challenge import Challenge, parse_challenges
 from layerkit.registry.credentials import Credentials, Kind, Lookup
@@ -167,8 +167,8 @@ class Authoriser:
         return self._send("POST", realm, headers, Body.of(urlencode(form).encode()))
 
     def _check_realm(self, realm: str) -> None:
-        parts = urlsplit(realm)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = web_address(realm)
+        if parts is None:
             raise NotARegistryError(f"{self._registry}: its token service {realm[:100]!r} is no web address")
         if self._secure and parts.scheme != "https":
             raise RefusedError(
@@ -178,10 +178,10 @@ class Authoriser:
     def _token(self, answer: Answer, began: float, realm: str) -> _Token:
         where = f"{self._registry}: its token service {urlsplit(realm).netloc}"
         try:
-            fields = json.loads(answer.body)
+            fields = read_json(answer.body)
             token = fields.get("token") or fields.get("access_token")
             life = fields.get("expires_in")
-        except (ValueError, AttributeError):
+        except (ForeignError, AttributeError):
             raise NotARegistryError(f"{where}: expected a token as JSON, found something else") from None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise NotARegistryError(f"{where}: expected a token in its answer, found none")

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from layerkit.errors import HelperError
+from layerkit.image.foreign import ForeignError, read_json
 
 _TIMEOUT = 120
 """Seconds: a helper may ask the user to unlock a key ring."""
@@ -37,9 +38,9 @@ class Helper:
                 return None
             raise HelperError(f"{self.program} get failed with exit code {code}")
         try:
-            found = json.loads(output)
+            found = read_json(output.encode())
             username, secret = found["Username"], found["Secret"]
-        except (ValueError, KeyError, TypeError):
+        except (ForeignError, KeyError, TypeError):
             raise HelperError(f"{self.program} get: expected JSON with Username and Secret, found something else") from None
         if not isinstance(username, str) or not isinstance(secret, str) or not secret:
             return None
