@@ -321,7 +321,7 @@ def connect(
     if username is not None and password is not None:
         credentials = Given(Credentials.of(username, password))
     else:
-        credentials = FileCredentials(environment, home, authfile)
+        credentials = FileCredentials(environment, home, authfile, progress.note)
     options = ConnectionOptions(proxies_from(environment), trust_from(environment, home, ca_file), plain_http, progress=progress)
     return RegistryClient(registry, credentials=credentials, options=options)
 

@@ -16,15 +16,8 @@ from typing import Any
 
 from layerkit.errors import OutputError
 from layerkit.registry.credential_helpers import Helper
-from layerkit.registry.credentials import (
-    Credentials,
-    Kind,
-    candidate_keys,
-    docker_config,
-    helper_key,
-    normal_key,
-    read_auth_file,
-)
+from layerkit.registry.credential_keys import canonical, helper_key, spellings
+from layerkit.registry.credentials import Credentials, Kind, docker_config, read_auth_file
 
 
 @dataclass(frozen=True)
@@ -69,17 +62,17 @@ class CredentialStore:
         return dict(read_auth_file(self.path).fields) if self.path.exists() else {}
 
     def _helper(self, fields: Mapping[str, Any], registry: str) -> Helper | None:
-        helpers = fields.get("credHelpers")
-        by_key = {normal_key(key): name for key, name in helpers.items()} if isinstance(helpers, dict) else {}
-        names = [by_key.get(key) for key in candidate_keys(registry, "")] + [fields.get("credsStore")]
+        given = fields.get("credHelpers")
+        helpers = given if isinstance(given, dict) else {}
+        names = [*(helpers[key] for key in spellings(helpers, canonical(registry), registry)), fields.get("credsStore")]
         name = next((name for name in names if isinstance(name, str) and name), None)
         return Helper(name, self.environment) if name else None
 
     def _without(self, fields: Mapping[str, Any], registry: str) -> dict[str, Any]:
         """The entries of `auths` but for the registry's own, however its key is spelt."""
-        keys = set(candidate_keys(registry, ""))
         auths = fields.get("auths")
-        return {key: value for key, value in (auths if isinstance(auths, dict) else {}).items() if normal_key(key) not in keys}
+        own = canonical(registry)
+        return {key: value for key, value in (auths if isinstance(auths, dict) else {}).items() if canonical(key) != own}
 
     def _write(self, fields: Mapping[str, Any]) -> None:
         path = Path(os.path.realpath(self.path))  # a link to the file stays one
