@@ -20,6 +20,7 @@
     │   ├── UnknownHostError               the host's name doesn't resolve
     │   ├── CertificateError               TLS failed for a reason that another try won't change
     │   ├── BrokenConnectionError          no answer: worth another try
+    │   ├── KeptFailingError               it was tried again until there was no sense in it
     │   └── BlobTooSlowError               the edge gives up on one blob every time
     └── InterruptedPushError        130    the user, or an error elsewhere, ended the work
 
@@ -130,6 +131,10 @@ class BrokenConnectionError(UnreachableError):
         self.timed_out = timed_out
         self.connected = connected
         """Was the registry reached at all?"""
+
+
+class KeptFailingError(UnreachableError):
+    """What may pass didn't, however often it was tried."""
 
 
 class BlobTooSlowError(UnreachableError):

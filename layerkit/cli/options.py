@@ -8,11 +8,12 @@
 @verbosity             -> progress: Progress (closed when the command ends)
 """
 
+import contextlib
 import functools
 import logging
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ import click
 
 from layerkit.cli.progress import open_progress
 from layerkit.image.media_types import Compression, Family
+from layerkit.progress import Progress
 from layerkit.sizes import parse_size
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -236,15 +238,38 @@ jobs_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 
 
+class _ToProgress(logging.Handler):
+    """What is logged, among the other lines, above the bars."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._progress.note(self.format(record))
+
+
+@contextlib.contextmanager
+def _logged(verbose: int, progress: Progress) -> Iterator[None]:
+    """layerkit's own log. Nobody else's: urllib3 would write queries, which may be signatures."""
+    handler = _ToProgress(progress)
+    logger = logging.getLogger("layerkit")
+    before = logger.level
+    logger.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
 def verbosity(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`-q` leaves warnings and errors; `-v` adds what the library logs: decisions and requests, `-vv` details."""
+    """`-q` leaves warnings and errors; `-v` adds what layerkit logs: decisions and requests, without queries; `-vv` details."""
 
     @functools.wraps(function)
     def wrapper(quiet: bool, verbose: int, **given: Any) -> Any:
-        logging.basicConfig(
-            stream=sys.stderr, format="%(message)s", level=(logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-        )
-        with open_progress(sys.stderr, quiet=quiet) as progress:
+        with open_progress(sys.stderr, quiet=quiet) as progress, _logged(verbose, progress):
             return function(progress=progress, **given)
 
     return _with(

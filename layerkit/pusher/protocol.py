@@ -5,7 +5,6 @@ chunks"). No I/O.
 import re
 import threading
 
-from layerkit.image.digest import Digest
 from layerkit.image.foreign import natural
 
 FLOOR = 10 << 20
@@ -26,11 +25,6 @@ def acknowledged(value: str | None, expected: int) -> int | None:
     if last == 0:
         return 1 if expected == 1 else 0
     return last + 1
-
-
-def with_digest(location: str, digest: Digest) -> str:
-    """The commit's URL. The query is never taken apart: it may be signed (`_state`)."""
-    return f"{location}{'&' if '?' in location else '?'}digest={digest}"
 
 
 class ChunkSize:

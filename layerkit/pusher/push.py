@@ -8,7 +8,6 @@ Blobs take two steps, each on its own threads: looked for (a HEAD, many at a tim
 the line).
 """
 
-import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
-from layerkit.errors import BrokenConnectionError, InterruptedPushError, MissingBlobError, NotFoundError, RefusedError
+from layerkit.errors import InterruptedPushError, MissingBlobError, NotFoundError, RefusedError
 from layerkit.image.blob import Blob, blob_of
 from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image
@@ -28,7 +27,6 @@ from layerkit.progress import SILENT, Progress
 from layerkit.pusher.protocol import FLOOR, ChunkSize
 from layerkit.pusher.upload import Outcome, Target, Traffic, upload
 from layerkit.registry.client import RegistryClient
-from layerkit.registry.transport import Body
 
 _LOOKUPS = 8
 """HEAD requests at a time: they cost the registry next to nothing, and a round trip each."""
@@ -99,14 +97,7 @@ class RegistryDestination:
     def check(self) -> None:
         """May the user push here? Asks the registry for an upload and gives it back: better to know before an image is read.
         Raises UnauthorisedError, RefusedError, UnreachableError."""
-        repository = self._reference.repository
-        doing = f"asking to push to {self._client.registry}/{repository}"
-        path = f"/v2/{repository}/blobs/uploads/"
-        answer = self._client.request("POST", path, scope=self._target.scope, expect=(202,), doing=doing)
-        location = answer.headers.get("location")
-        if location:
-            with contextlib.suppress(RefusedError, BrokenConnectionError):  # a courtesy: registries forget uploads by themselves
-                self._client.attempt("DELETE", self._client.url(location, answer.url), scope=self._target.scope)
+        self._client.may_upload(self._reference.repository, self._target.scope)
 
     def offer(self, blob: Blob, label: str) -> None:
         self._take(blob, label)
@@ -263,22 +254,15 @@ class RegistryDestination:
 
     def _put(self, image: Image, descriptor: Descriptor, document: Manifest | Index, name: str) -> None:
         """One manifest. Blobs that the registry misses now, though it said it had them, are sent (again)."""
-        where = f"{self._client.registry}/{self._reference.repository}{'@' if name == descriptor.digest else ':'}{name}"
+        repository = self._reference.repository
+        where = self._client.name_of(repository, name)
         for tries_left in range(_LOST_BLOBS_TRIES, -1, -1):
-            answer = self._client.request(
-                "PUT",
-                f"/v2/{self._reference.repository}/manifests/{name}",
-                scope=self._target.scope,
-                headers={"Content-Type": document.media_type},
-                body=Body.of(document.raw),
-                expect=(200, 201, 202, 204, 400, 404),
-                doing=f"writing the manifest {where}",
-            )
+            answer = self._client.put_manifest(repository, name, document.media_type, document.raw, self._target.scope)
             if answer.status < 300:
                 break
             lost = self._lost_blobs(image, document, answer.digests_named(), answer.codes())
             if not lost or not tries_left:
-                raise self._client.refusal(answer, f"writing the manifest {where}", self._reference.repository)
+                raise self._client.refusal(answer, f"writing the manifest {where}", repository)
             self._progress.note(f"{where}: the registry misses {len(lost)} blobs that it said it had; sending them again")
             with self._lock:
                 for blob, _ in lost:
@@ -311,7 +295,7 @@ class RegistryDestination:
             except NotFoundError:
                 found = "nothing"
             if pause:
-                self._client.sleep(pause)
+                self._client.patience.sleep(pause)
         raise RefusedError(
             f"{self._reference}: pushed {root.digest}, but reading it back gave {found}: another push to the same tag came in "
             "between, or the registry alters manifests; push again"

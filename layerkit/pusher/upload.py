@@ -21,12 +21,12 @@ from layerkit.image.blob import Blob, Buffer
 from layerkit.image.digest import short
 from layerkit.image.foreign import natural
 from layerkit.progress import Progress, Task
-from layerkit.pusher.protocol import ChunkSize, acknowledged, with_digest
+from layerkit.pusher.protocol import ChunkSize, acknowledged
 from layerkit.pusher.reader import BlobReader
 from layerkit.registry.answers import Answer
 from layerkit.registry.authorisation import Scope
-from layerkit.registry.client import RegistryClient
-from layerkit.registry.retry import RETRIED, SLOW, Budget
+from layerkit.registry.client import RegistryClient, with_digest
+from layerkit.registry.retry import RETRIED, SLOW, spent
 from layerkit.registry.transport import Body
 
 _POLLS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -121,7 +121,7 @@ class _Upload:
         self._doing = f"uploading {label} ({short(blob.digest)}, {blob.size:,} bytes)"
         self._task = task
         self._reader = BlobReader(blob, label)
-        self._budget = Budget(self._client.options.retry, self._client.options.clock)
+        self._budget = self._client.patience.budget()
         self._location = ""
         """Where the upload goes on; empty: it hasn't begun, or is forgotten."""
         self._offset = 0
@@ -301,18 +301,17 @@ class _Upload:
             if self._appears(setback.slow):
                 return Outcome.SENT
             self._commit_timeouts += setback.slow
-        spent = self._budget.next_wait(setback.retry_after)
-        if setback.slow and (spent is None or self._commit_timeouts >= _COMMIT_TRIES):
+        wait = self._budget.next_wait(setback.retry_after)
+        if setback.slow and (wait is None or self._commit_timeouts >= _COMMIT_TRIES):
             raise BlobTooSlowError(
                 f"{self._doing}: the registry gave up on it every time, lastly with: {setback}; smaller layers get through "
                 "(a smaller --max-layer-size)",
                 self._blob.digest,
             )
-        if spent is None:
-            asked = f"; it asks to wait {setback.retry_after:,.0f} s" if setback.retry_after else ""
-            raise UnreachableError(f"{self._doing}: failed {self._budget.failures} times in a row, lastly with: {setback}{asked}")
-        self._target.progress.note(f"{self._doing}: {setback}; trying again in {spent:.1f} s")
-        self._client.sleep(spent)
+        if wait is None:
+            raise UnreachableError(f"{self._doing}: {spent(self._budget, str(setback), setback.retry_after)}")
+        self._target.progress.note(f"{self._doing}: {setback}; trying again in {wait:.1f} s")
+        self._client.patience.sleep(wait)
         return None
 
     def _appears(self, slow: bool) -> bool:
@@ -323,7 +322,7 @@ class _Upload:
             pause = min(_POLLS[min(number, len(_POLLS) - 1)], patience - waited)
             if pause <= 0:
                 break
-            self._client.sleep(pause)
+            self._client.patience.sleep(pause)
             waited += pause
             if self._target.holds(self._blob):
                 return True

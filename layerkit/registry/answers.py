@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from layerkit.image.digest import Digest, is_digest
-from layerkit.image.foreign import ForeignError, read_json
+from layerkit.image.foreign import ForeignError, natural, read_json
 
 _LONGEST_REASON = 300
 """Characters of a registry's own words that a message quotes."""
@@ -43,6 +43,10 @@ class Answer:
     """The values of WWW-Authenticate."""
     body_sent: bool = True
     """Was all of the request's body sent before this answer came?"""
+
+    def number(self, header: str) -> int | None:
+        """A header that is a plain number; None when it isn't there, or is anything else."""
+        return natural(self.headers.get(header, "").strip())
 
     @property
     def is_html(self) -> bool:

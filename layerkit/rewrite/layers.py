@@ -8,8 +8,9 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from layerkit.image.blob import Blob, Bytes, FileRange, Joined, read_at
+from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest, short
+from layerkit.image.heads import compression_of
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
 from layerkit.image.media_types import (
@@ -19,7 +20,6 @@ from layerkit.image.media_types import (
     is_foreign_layer,
     is_ordinary_layer,
     layer_type,
-    sniff,
 )
 from layerkit.layers.finish import Audience
 from layerkit.layers.part import Part, Witness
@@ -74,10 +74,7 @@ def compression_in(image: Image, layer: Descriptor) -> Compression:
     """A layer's compression by its first bytes. NONE for a blob that isn't there (foreign layers)."""
     if not image.has(layer):
         return Compression.NONE
-    content = image.blob(layer).content
-    if isinstance(content, FileRange | Bytes | Joined):
-        return sniff(read_at(content, 0, 6))
-    return sniff(bytes(next(iter(content.chunks()), b""))[:6])
+    return compression_of(image.blob(layer).content)
 
 
 @dataclass(frozen=True)

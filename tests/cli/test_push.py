@@ -1,5 +1,6 @@
 """`layerkit push`: what it says before and after."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,19 @@ def test_a_layer_too_slow_for_the_edge(home: Path, monkeypatch: pytest.MonkeyPat
         name = f"{sandbox.address}/app/worker:1"
         assert run(["push", str(image), name]) == 6
         assert f"layerkit fix-and-push {image} {name}\n" in capsys.readouterr().err
+
+
+def test_v_tells_requests_and_no_query(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A Location's query may be a signature, wherever it is used."""
+    image = attested_archive(home / "image.tar", [small()])
+    with Sandbox(home / "registry", Limits()) as sandbox:
+        assert run(["push", "-vv", str(image), f"{sandbox.address}/app/worker:1"]) == 0
+        host = f"http://{sandbox.address}/v2/app/worker"
+    err = capsys.readouterr().err
+    assert re.search(rf"^POST {host}/blobs/uploads/ -> 202 in [0-9.]+ s$", err, re.MULTILINE), err
+    assert re.search(rf"^PUT {host}/blobs/uploads/[0-9a-f]+ \([0-9,]+ bytes\) -> 201 in ", err, re.MULTILINE), err
+    assert re.search(rf"^PUT {host}/manifests/1 ", err, re.MULTILINE), err
+    assert "_state" not in err
+    assert "?" not in err
+    assert run(["push", str(image), f"{sandbox.address}/app/worker:1"]) == 6
+    assert "POST" not in capsys.readouterr().err, "what one command asked for is over with it"
