@@ -164,7 +164,7 @@ class Authoriser:
             "refresh_token": credentials.secret,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._send("POST", realm, headers, Body.of(urlencode(form).encode()))
+        return self._send("POST", realm, headers, Body.of(urlencode(form).encode(), secret=True))
 
     def _check_realm(self, realm: str) -> None:
         parts = web_address(realm)
