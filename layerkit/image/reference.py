@@ -42,9 +42,14 @@ class Reference:
     @property
     def host(self) -> str:
         """The registry without its port."""
-        if self.registry.startswith("["):
-            return self.registry[1:].partition("]")[0]
-        return self.registry.partition(":")[0]
+        return host_of(self.registry)
+
+
+def host_of(registry: str) -> str:
+    """`HOST[:PORT]` without its port, and without the brackets of an IPv6 address."""
+    if registry.startswith("["):
+        return registry[1:].partition("]")[0]
+    return registry.partition(":")[0]
 
 
 def parse_reference(text: str, *, default_tag: str = "latest") -> Reference:

@@ -51,7 +51,7 @@ class Profile:
     commit_seconds: int
     """How long a commit may take at the registry after the edge gave up waiting for it."""
     login: str
-    """Which user name and which token, for people."""
+    """Which user name and which token, for people; several ways are separated by `; `."""
     upload: UploadRules
     helper: str = ""
     """The credential helper that its operator offers: `docker-credential-NAME`."""

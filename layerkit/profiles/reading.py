@@ -109,12 +109,6 @@ def _text(value: object) -> str:
     return value
 
 
-def _lines(value: object) -> str:
-    if not isinstance(value, str) or not all(line.isprintable() for line in value.splitlines()):
-        raise _WrongError("a text")
-    return value.strip()
-
-
 def _helper(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*|", value):
         raise _WrongError("a helper's name, without docker-credential-")
@@ -193,7 +187,7 @@ _PROFILE: dict[str, Callable[[Any], Any]] = {
     "creates_repositories": _yes,
     "parallel": _count,
     "commit_seconds": _count,
-    "login": _lines,
+    "login": _text,
     "helper": _helper,
 }
 _UPLOAD: dict[str, Callable[[Any], Any]] = {

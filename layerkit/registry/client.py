@@ -327,6 +327,7 @@ class RegistryClient:
             lambda repository: self._credentials.lookup(self.registry, repository),
             self._send_to_token_service,
             self.options.clock,
+            self.options.login,
         )
         authoriser.announce(answer.challenges)
         if answer.status == 401 and not authoriser.announced:
@@ -377,8 +378,10 @@ def connect(
     ca_file: Path | None = None,
     plain_http: bool = False,
     progress: Progress = SILENT,
+    login: str = "",
 ) -> RegistryClient:
-    """A client with everything the environment says: credentials, proxies, trusted certificates. Sends nothing yet."""
+    """A client with everything the environment says: credentials, proxies, trusted certificates. Sends nothing yet. `login` is
+    told to whoever isn't let in: which user name and which token the registry takes."""
     home = home_of(environment)
     credentials: CredentialSource
     if username is not None and password is None:
@@ -387,7 +390,8 @@ def connect(
         credentials = Given(Credentials.of(username, password))
     else:
         credentials = FileCredentials(environment, home, authfile, progress.note)
-    options = ConnectionOptions(proxies_from(environment), trust_from(environment, home, ca_file), plain_http, progress=progress)
+    trust = trust_from(environment, home, ca_file)
+    options = ConnectionOptions(proxies_from(environment), trust, plain_http, progress=progress, login=login)
     return RegistryClient(registry, credentials=credentials, options=options)
 
 

@@ -73,7 +73,7 @@ def test_what_is_not_said_is_as_in_generic_or_as_in_another() -> None:
         ("[a]\nhosts = ['example.com:5000']", "a.hosts: expected a list of host names without port"),
         ('[a]\ntitle = "two\\nlines"', "a.title: expected a text of one line"),
         ("[a]\nhelper = '../sh'", "a.helper: expected a helper's name"),
-        ("[a]\nlogin = 1", "a.login: expected a text, found 1"),
+        ("[a]\nlogin = 1", "a.login: expected a text of one line, found 1"),
         ("[a]\nlike = 'nobody'", "a.like: expected one of generic, replicated"),
         ("[a]\nlike = []", "a.like: expected one of"),
     ],
