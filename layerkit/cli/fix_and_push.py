@@ -19,7 +19,7 @@ from layerkit.cli.options import (
     upload_options,
     verbosity,
 )
-from layerkit.cli.push import open_push, telling
+from layerkit.cli.push import ask_to_push, open_push, telling
 from layerkit.cli.registries import connector, target_of
 from layerkit.cli.reusing import reuse
 from layerkit.deliver import deliver
@@ -86,7 +86,7 @@ def command(
     client.contact()
     options, repositories = _with_known(options, client, target, upload)
     with telling(open_push(target, profile, connect, upload, jobs, progress, repositories), progress) as destination:
-        destination.check()
+        ask_to_push(destination, target, profile)
         done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
         fixing.tell(done.fixed, splitting, source, progress)
     if as_json:

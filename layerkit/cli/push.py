@@ -10,7 +10,7 @@ from layerkit.cli.choosing import profile_for_target, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, Upload, connection_options, jobs_option, json_option, upload_options, verbosity
 from layerkit.cli.registries import Connect, connector, target_of
-from layerkit.errors import BlobTooSlowError
+from layerkit.errors import BlobTooSlowError, NotFoundError
 from layerkit.image.image import Image
 from layerkit.image.reference import Reference
 from layerkit.profiles import Profile
@@ -52,7 +52,7 @@ def command(
         progress.note(f"{profile.title}: {profile.note}")
     warn_of_refusals(source, profile, progress)
     with telling(open_push(target, profile, connect, upload, jobs, progress), progress) as destination:
-        destination.check()
+        ask_to_push(destination, target, profile)
         try:
             digest = destination.finish(source)
         except BlobTooSlowError:
@@ -67,6 +67,17 @@ def warn_of_refusals(image: Image, profile: Profile, progress: Progress) -> None
         return
     for finding in check(image, profile, profile.max_layer_size):
         progress.warn(f"{profile.name} is known to refuse this: {finding}")
+
+
+def ask_to_push(destination: RegistryDestination, target: Reference, profile: Profile) -> None:
+    """Before anything is read or sent. Raises as `check` does; where a push makes no repository, the error says so."""
+    try:
+        destination.check()
+    except NotFoundError as error:
+        if profile.creates_repositories:
+            raise
+        advice = f"a push makes no repository at {profile.title}: make {target.repository} first, where its operator says"
+        raise NotFoundError(f"{error}; {advice}", error.status, error.codes) from None
 
 
 def open_push(

@@ -70,3 +70,14 @@ def test_v_tells_requests_and_no_query(home: Path, capsys: pytest.CaptureFixture
     assert "?" not in err
     assert run(["push", str(image), f"{sandbox.address}/app/worker:1"]) == 6
     assert "POST" not in capsys.readouterr().err, "what one command asked for is over with it"
+
+
+@pytest.mark.parametrize("command", ["push", "fix-and-push"])
+def test_a_repository_that_has_to_be_made_first(home: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    image = attested_archive(home / "image.tar", [small()])
+    with Sandbox(home / "registry", Limits(makes_repositories=False)) as sandbox:
+        assert run([command, str(image), f"{sandbox.address}/app/worker:1", "--profile", "ecr"]) == 5
+        assert not [request for request in sandbox.requests if request.method in ("PATCH", "PUT")]
+    said = capsys.readouterr().err
+    assert "HTTP 404 (NAME_UNKNOWN" in said
+    assert "a push makes no repository at Amazon ECR: make app/worker first" in said
