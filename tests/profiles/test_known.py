@@ -8,6 +8,7 @@ from layerkit.errors import UsageError
 from layerkit.image.media_types import Compression, Family
 from layerkit.profiles import GENERIC, KNOWN, REPLICATED, Profile, Way, load_profiles
 from layerkit.profiles.known import own_profiles
+from layerkit.profiles.reading import _PROFILE, _UPLOAD
 
 NAMES = [
     "replicated",
@@ -138,3 +139,12 @@ def test_a_file_that_says_nonsense_is_named(tmp_path: Path) -> None:
     (tmp_path / "layerkit" / "profiles.toml").write_bytes(b"\xff")
     with pytest.raises(UsageError, match="UTF-8"):
         load_profiles(environment)
+
+
+def test_the_documentation_has_them_all() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "registries.md").read_text()
+    for profile in KNOWN:
+        assert f"`{profile.name}`" in text
+        assert profile.upload.way.value in text
+    for name in (*_PROFILE, *(f"upload.{name}" for name in _UPLOAD)):
+        assert name == "hosts" or f"`{name}`" in text

@@ -219,3 +219,8 @@ def test_skopeo_gets_through_where_it_is_known_to(name: str, tmp_path: Path) -> 
             ["skopeo", "inspect", "--tls-verify=false", target], capture_output=True, timeout=60, check=True, text=True
         )
         assert len(json.loads(inspected.stdout)["Layers"]) == 1
+
+
+def test_the_documentation_has_them_all() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+    assert all(f"`{name}`" in text for name in dialects())
