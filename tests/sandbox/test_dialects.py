@@ -210,8 +210,8 @@ def test_skopeo_gets_through_where_it_is_known_to(name: str, tmp_path: Path) -> 
         target = f"docker://{sandbox.address}/app:1"
         copy = ["skopeo", "copy", "--insecure-policy", "--dest-tls-verify=false", f"oci-archive:{tmp_path}/image.tar", target]
         done = subprocess.run(copy, capture_output=True, timeout=120, check=False, text=True)
-        if limits.max_body is not None:
-            assert done.returncode != 0, "a body of 6 MiB where 2 MiB are taken"
+        if limits.max_body is not None or any(fault.method == "PATCH" for fault in limits.faults):
+            assert done.returncode != 0, "a body of 6 MiB where 2 MiB are taken, or one that breaks off"
             return
         assert done.returncode == 0, done.stderr
         assert open_image(f"oci:{tmp_path}/store").platforms()[0].manifest.layers == image.platforms()[0].manifest.layers
