@@ -1,5 +1,6 @@
 """`layerkit check`: would the target take the image as it is? One line per finding; exit 1 if there is any."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,9 +10,10 @@ import click
 from layerkit.cli.choosing import profile_for_image, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
+from layerkit.errors import DamagedError
 from layerkit.image.validation import validate
 from layerkit.progress import Progress
-from layerkit.report.findings import Finding, check
+from layerkit.report.findings import Finding, check, file_findings
 from layerkit.report.sizes import format_size
 from layerkit.report.text import one_line, plural
 
@@ -54,6 +56,8 @@ def command(
     findings = check(source, profile, limit, platforms)
     if deep:
         advice = "the image is damaged: build or save it again"
+        with contextlib.suppress(DamagedError):  # told below
+            findings += file_findings(source, limit, platforms)
         findings += [Finding("LK020", "content", message, advice) for message in validate(source)]
     if as_json:
         fields = {"image": source.name, "profile": profile.name, "limit": limit, "findings": [asdict(one) for one in findings]}

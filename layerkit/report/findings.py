@@ -4,14 +4,13 @@ In: an `Image` and a profile. Out: one `Finding` for each thing that stands in t
 The codes are explained in docs/checks.md, and never change their meaning.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from math import ceil
 
 from layerkit.errors import DamagedError
 from layerkit.image.attestation import describes_attestation, is_attestation
-from layerkit.image.blob import FileRange
 from layerkit.image.digest import short
 from layerkit.image.image import Image, PlatformImage
 from layerkit.image.manifest import Manifest
@@ -24,16 +23,13 @@ from layerkit.image.media_types import (
     is_ordinary_layer,
 )
 from layerkit.profiles import Profile
+from layerkit.report.oversized import LargeFile, in_headers, in_stream
 from layerkit.report.sizes import format_size
 from layerkit.report.summary import LayerSummary, PlatformSummary, chosen, summarise
 from layerkit.report.text import plural
-from layerkit.tar.framing import members_of
 
 MAX_LAYERS = 125
 """moby refuses more (maxLayerDepth)."""
-
-_MOST_HEADERS = 200_000
-"""As many are read of a layer (a second): a layer of large files has few."""
 
 FILLED = 0.8
 """Of the limit: how large parts become on average (docs/splitting.md)."""
@@ -182,24 +178,28 @@ def _count_findings(manifest: Manifest, where: str, profile: Profile, limit: int
         )
 
 
-def _file_findings(image: Image, layer: LayerSummary, where: str, limit: int) -> Iterator[Finding]:
-    """Files of an uncompressed layer that may not fit into any part. Only headers are read; of compressed layers nothing is known
-    before they are."""
-    content = image.blobs[layer.digest].content
-    if layer.compression is not Compression.NONE or not isinstance(content, FileRange):
-        return
-    try:
-        for member in islice(members_of(content.file, where, content.start, content.size), _MOST_HEADERS):
-            if member.size > limit:
-                yield Finding(
-                    "LK018",
-                    where,
-                    f"{member.path.decode('utf-8', 'backslashreplace')} has {format_size(member.size)}, the limit for a layer is "
-                    f"{format_size(limit)}; how small it compresses shows when it is read",
-                    "if it stays above the limit, only a smaller file or --allow-oversized helps: a file can't be split",
-                )
-    except DamagedError:  # `--deep` and whatever reads it say what is wrong
-        return
+def file_findings(image: Image, limit: int, wanted: Sequence[str] = ()) -> Iterator[Finding]:
+    """Files of compressed layers that fit into no part; these layers are decoded, once each. Raises as `check` does, and
+    DamagedError."""
+    seen = set()
+    for platform in summarise(image, limit, wanted).platforms:
+        for layer in platform.layers:
+            compressed = layer.compression in (Compression.GZIP, Compression.ZSTD)
+            if layer.exceeds and layer.present and compressed and layer.digest not in seen:
+                seen.add(layer.digest)
+                where = f"{platform.platform} layer {layer.number} ({short(layer.digest)})"
+                for file in in_stream(image.blobs[layer.digest], where, limit):
+                    yield _file_finding(file, where, limit)
+
+
+def _file_finding(file: LargeFile, where: str, limit: int) -> Finding:
+    if file.cost is None:
+        found = f"{file.path} has {format_size(file.size)}, before it is compressed"
+        advice = "if it stays above the limit, only a smaller file or --allow-oversized helps: a file can't be split"
+    else:
+        found = f"{file.path} ({format_size(file.size)}) takes about {format_size(file.cost)} compressed"
+        advice = "only a smaller file or --allow-oversized helps: a file can't be split"
+    return Finding("LK018", where, f"{found}, the limit for a layer is {format_size(limit)}", advice)
 
 
 def _layer_findings(image: Image, layer: LayerSummary, where: str, profile: Profile, limit: int) -> Iterator[Finding]:
@@ -223,7 +223,9 @@ def _layer_findings(image: Image, layer: LayerSummary, where: str, profile: Prof
         yield Finding(
             "LK001", where, f"{format_size(layer.size)}, the limit is {format_size(limit)}", "layerkit fix-and-push splits it"
         )
-        yield from _file_findings(image, layer, where, limit)
+        if layer.compression is Compression.NONE:
+            with contextlib.suppress(DamagedError):  # `--deep` and whatever reads it say what is wrong
+                yield from (_file_finding(file, where, limit) for file in in_headers(blob, where, limit))
     if layer.mislabelled:
         found = layer.compression.value if layer.compression else "none"
         yield Finding(

@@ -1,6 +1,6 @@
 """A push to the sandbox in each dialect, and what it took. `python -m tests.pusher.rehearsing` prints the table.
 
-Everything is at default settings, and the largest layer above the chunks of 50 MiB that a push begins with where nothing is known.
+Everything is at default settings; the largest layer is above the chunks of 50 MiB that a push begins with when nothing is known.
 Limits beyond the image (bodies of 100 MB and more) are scaled to it, everything else is as the dialect has it.
 """
 
