@@ -47,12 +47,15 @@ def deliver(
     verify: bool = True,
     spool: Spool | None = None,
     progress: Progress = SILENT,
+    before_name: Callable[[Fixed], None] = lambda fixed: None,
 ) -> Delivered:
-    """Fixes `image` into `destination`, which its caller has entered and leaves. Raises what `fix_image`, the proof and the
-    destination raise; then the destination has no name."""
+    """Fixes `image` into `destination`, which its caller has entered and leaves. `before_name` is called when all is proven and
+    before the result has its name. Raises what `fix_image`, the proof, the destination and `before_name` raise; then there is
+    no name."""
     spool = spool or Spool()
     slow: dict[Digest, int] = {}
     fixed = fix_and_prove(image, options, verify=verify, spool=spool, progress=progress, offer=destination.offer)
+    before_name(fixed)
     for _ in range(MAX_REFINEMENTS + 1):
         try:
             digest = destination.finish(fixed.image)
@@ -137,7 +140,7 @@ def _refined(
         keep_attestations=True,
     )
     refined = fix_and_prove(fixed.image, again, verify=verify, spool=spool, progress=progress, offer=destination.offer)
-    return replace(refined, changes=(*fixed.changes, *refined.changes), attestations=fixed.attestations, absent=fixed.absent)
+    return replace(refined, changes=(*fixed.changes, *refined.changes), taken_out=fixed.taken_out, absent=fixed.absent)
 
 
 def _size_of(fixed: Fixed, digest: Digest) -> int | None:

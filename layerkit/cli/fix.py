@@ -49,8 +49,9 @@ def command(
     source = opened(image, connection, progress, splitting.platforms)
     options = fixing.fix_options(splitting, profile_for_image(profile_name, source, image), jobs)
     with open_destination(output, stdout=sys.stdout.buffer, progress=progress) as destination:
-        done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
-    fixing.tell(done.fixed, splitting, source, progress)
+        save = fixing.saving(splitting, source, progress)
+        done = deliver(source, options, destination, verify=splitting.verify, progress=progress, before_name=save)
+    fixing.tell(done.fixed, source, progress)
     to_stdout = output == "-"  # the image itself is there: what else there is to say goes to standard error
     text = json.dumps({"digest": done.digest, **fixing.as_json(done.fixed)}, indent=2) if as_json else done.digest
     click.echo(text, err=to_stdout)

@@ -87,8 +87,9 @@ def command(
     options, repositories = _with_known(options, client, target, upload)
     with telling(open_push(target, profile, connect, upload, jobs, progress, repositories), progress) as destination:
         ask_to_push(destination, target, profile)
-        done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
-        fixing.tell(done.fixed, splitting, source, progress)
+        save = fixing.saving(splitting, source, progress)
+        done = deliver(source, options, destination, verify=splitting.verify, progress=progress, before_name=save)
+        fixing.tell(done.fixed, source, progress)
     if as_json:
         result = {"reference": target.at(done.digest), "digest": done.digest, **fixing.as_json(done.fixed)}
         click.echo(json.dumps(result, indent=2))
@@ -150,8 +151,9 @@ def _dry_run(
         for change in fixed.changes
         for number, part in enumerate(change.parts, 1)
     }
-    for attestation in fixed.attestations:
-        click.echo(f"  take out  {short(attestation.digest)}  {format_size(attestation.size):>8}  attestation")
+    for about in fixed.taken_out:
+        entry = about.descriptor
+        click.echo(f"  take out  {short(entry.digest)}  {format_size(entry.size):>8}  {about.kind.value}")
     words = {True: "is there", False: "send", None: "send?"}
     for digest, blob in blobs.items():
         name = names.get(digest) or ("config" if is_image_config(blob.media_type) else "layer")

@@ -92,7 +92,7 @@ def kind_of(value: object) -> str:
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
+    if len(digits.lstrip("-")) > MAX_DIGITS:
         raise ForeignError(f"a number of {len(digits):,} digits")
     return int(digits)
 

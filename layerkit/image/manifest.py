@@ -129,6 +129,11 @@ class Index:
     def digest(self) -> Digest:
         return sha256(self.raw)
 
+    @property
+    def artifact_type(self) -> str:
+        value = self.fields.get("artifactType", "")
+        return value if isinstance(value, str) else ""
+
     def descriptor(self, **more: Any) -> Descriptor:
         return Descriptor.of(self.media_type, self.digest, len(self.raw), **more)
 

@@ -1,11 +1,11 @@
 """How manifests come in and out (distribution-spec, "Pushing Manifests"), and what of them is refused."""
 
 from layerkit.errors import ImageError, UsageError
-from layerkit.image.attestation import describes_attestation, is_attestation
 from layerkit.image.digest import is_digest, sha256
 from layerkit.image.manifest import Descriptor, Index, Manifest, parse_document
 from layerkit.image.media_types import is_foreign_layer, is_image_config
 from layerkit.image.reference import check_tag
+from layerkit.image.referrers import Kind, referrer
 from layerkit.sandbox.exchange import Answer, Exchange, Refusal
 from layerkit.sandbox.limits import Limits
 from layerkit.sandbox.store import Store
@@ -66,7 +66,7 @@ class Manifests:
     def _check_kind(self, document: Manifest | Index) -> None:
         """Raises Refusal for what this registry doesn't take, whatever it consists of."""
         if isinstance(document, Manifest):
-            attested = is_attestation(document)
+            attested = _is_attestation(document.descriptor(), document)
             if self._limits.max_layers is not None and len(document.layers) > self._limits.max_layers:
                 message = "Invalid parameter at 'ImageManifest' failed to satisfy constraint:"
                 raise Refusal(405, "UNSUPPORTED", f"{message} 'Limit on number of layers per image exceeded'")
@@ -74,7 +74,7 @@ class Manifests:
             if bare and not self._limits.artifacts:
                 raise Refusal(400, "MANIFEST_INVALID", "manifests that aren't images are not supported by this registry")
         else:
-            attested = any(describes_attestation(entry) for entry in document.entries)
+            attested = any(map(_is_attestation, document.entries))
         if attested and not self._limits.attestations:
             raise Refusal(400, "MANIFEST_INVALID", "attestations are not supported by this registry")
 
@@ -87,6 +87,11 @@ class Manifests:
         for part in parts:
             if not self._store.has(name, part.digest):
                 raise Refusal(400, "MANIFEST_BLOB_UNKNOWN", f"{part.digest} is not in {name}")
+
+
+def _is_attestation(descriptor: Descriptor, document: Manifest | None = None) -> bool:
+    found = referrer(descriptor, document)
+    return found is not None and found.kind is Kind.ATTESTATION
 
 
 def check_deletion(limits: Limits) -> None:

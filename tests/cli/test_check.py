@@ -225,7 +225,7 @@ def test_an_index_where_none_is_taken(
     files: Files = {}
     one, two = (add_manifest(files, name, platform={"os": "linux", "architecture": name}) for name in ("amd64", "arm64"))
     spec = indexed(tmp_path, one, two, files=files)
-    assert codes(capsys, spec, "--profile", "single") == ["LK016"]
+    assert codes(capsys, spec, "--profile", "single") == ["LK019"]
     assert codes(capsys, spec, "--profile", "generic") == []
 
 

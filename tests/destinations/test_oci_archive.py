@@ -86,7 +86,7 @@ def test_an_index_is_kept_to_the_byte(attested: Image, tmp_path: Path) -> None:
     OciArchive.to_file(path).finish(attested)
     again = open_image(str(path))
     assert again.read(again.root) == attested.read(attested.root)
-    assert len(again.attestations()) == 1
+    assert len(again.referrers()) == 1
     assert validate(again) == []
     assert "manifest.json" not in names(path)
 
