@@ -15,8 +15,11 @@ HUB_KEY = "https://index.docker.io/v1/"
 
 _HUB = "docker.io"
 _HUB_NAMES = frozenset({_HUB, "index.docker.io", "registry-1.docker.io"})
-_API = re.compile(r"v[12]/?")
+_API = re.compile(r"v[12]")
 """The path of the registry protocol's own addresses."""
+
+_OWN_TOKEN = re.compile(r"/v1/(?:access|refresh)-token")
+"""What docker's login by browser keeps beside the credentials, and is none (docker/cli, oauth_store.go)."""
 
 
 def canonical(key: str) -> str:
@@ -25,13 +28,13 @@ def canonical(key: str) -> str:
     address = web_address(key)
     if address is not None:
         host, default = address.netloc.rpartition("@")[2], {"https": ":443", "http": ":80"}[address.scheme]
-        path = ""
+        path = address.path if _OWN_TOKEN.fullmatch(address.path) else ""
     else:
         host, _, path = key.partition("/")
         default = ":443"
-        path = "" if _API.fullmatch(path) else path.strip("/")
     host = host.lower().removesuffix(default)
     host = _HUB if host in _HUB_NAMES else host
+    path = "" if _API.fullmatch(path.strip("/")) else path.strip("/")
     return f"{host}/{path}" if path else host
 
 

@@ -50,9 +50,11 @@ class CredentialStore:
         fields = self._read()
         gone = []
         helper = self._helper(fields, registry)
-        if helper is not None and helper.erase(helper_key(registry)):
-            gone.append(helper.program)
         auths = self._without(fields, registry)
+        keys = dict.fromkeys([helper_key(registry), *(key for key in _entries(fields, "auths") if key not in auths)])
+        erased = [key for key in keys if helper.erase(key)] if helper is not None else []
+        if helper is not None and erased:
+            gone.append(helper.program)
         if auths != fields.get("auths", {}):
             self._write({**fields, "auths": auths})
             gone.append(str(self.path))
@@ -62,17 +64,15 @@ class CredentialStore:
         return dict(read_auth_file(self.path).fields) if self.path.exists() else {}
 
     def _helper(self, fields: Mapping[str, Any], registry: str) -> Helper | None:
-        given = fields.get("credHelpers")
-        helpers = given if isinstance(given, dict) else {}
+        helpers = _entries(fields, "credHelpers")
         names = [*(helpers[key] for key in spellings(helpers, canonical(registry), registry)), fields.get("credsStore")]
         name = next((name for name in names if isinstance(name, str) and name), None)
         return Helper(name, self.environment) if name else None
 
     def _without(self, fields: Mapping[str, Any], registry: str) -> dict[str, Any]:
         """The entries of `auths` but for the registry's own, however its key is spelt."""
-        auths = fields.get("auths")
         own = canonical(registry)
-        return {key: value for key, value in (auths if isinstance(auths, dict) else {}).items() if canonical(key) != own}
+        return {key: value for key, value in _entries(fields, "auths").items() if canonical(key) != own}
 
     def _write(self, fields: Mapping[str, Any]) -> None:
         path = Path(os.path.realpath(self.path))  # a link to the file stays one
@@ -89,3 +89,8 @@ class CredentialStore:
                 raise
         except OSError as error:
             raise OutputError(f"{path}: the login can't be stored ({error.strerror})") from None
+
+
+def _entries(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = fields.get(name)
+    return found if isinstance(found, dict) else {}

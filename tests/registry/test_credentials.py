@@ -178,6 +178,22 @@ def test_docker_hub_has_several_names(tmp_path: Path) -> None:
     ]
 
 
+def test_what_docker_keeps_beside_a_login_by_browser_is_no_login(tmp_path: Path) -> None:
+    auths = {f"{HUB_KEY}{kind}-token": packed(kind) for kind in ("access", "refresh")}
+    write(tmp_path / ".docker/config.json", auths=auths)
+    assert found(tmp_path, "docker.io") is None
+    write(tmp_path / ".docker/config.json", auths={**auths, HUB_KEY: packed("hub")})
+    assert found(tmp_path, "docker.io") == Credentials("hub", SECRET)
+
+
+def test_a_logout_erases_every_spelling(tmp_path: Path, helper: dict[str, str]) -> None:
+    keep(helper, "https://reg.example/v2/", "typed")
+    path = write(tmp_path / ".docker/config.json", credsStore="test", auths={"https://reg.example/v2/": {}, "other": {}})
+    assert CredentialStore(path, helper).erase("reg.example") == ["docker-credential-test", str(path)]
+    assert not Path(helper["KEPT"], "https___reg.example_v2_").exists()
+    assert json.loads(path.read_text())["auths"] == {"other": {}}
+
+
 def test_the_registry_as_the_user_spells_it_comes_first(tmp_path: Path) -> None:
     """Two logins to one host, each under its spelling: none is lost."""
     auths = {"https://reg.example/v2/": packed("url"), "reg.example:443": packed("port"), "reg.example": packed("plain")}
