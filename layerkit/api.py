@@ -9,7 +9,7 @@ from layerkit.image.image import Image
 from layerkit.image.media_types import Compression, Family
 from layerkit.image.reference import parse_reference
 from layerkit.layers.spool import Spool
-from layerkit.profiles import GENERIC, Profile, profile_for
+from layerkit.profiles import GENERIC, Profile, load_profiles
 from layerkit.progress import SILENT, Progress
 from layerkit.pusher.push import RegistryDestination
 from layerkit.registry.client import connect
@@ -85,17 +85,16 @@ def push(
     Credentials are looked up where docker and podman keep them unless given. Raises UsageError for a name that can't be,
     RefusedError, UnreachableError, ImageError when a blob is damaged."""
     target = parse_reference(reference)
+    variables = os.environ if environment is None else environment
     client = connect(
         target.registry,
-        environment=os.environ if environment is None else environment,
+        environment=variables,
         username=username,
         password=password,
         plain_http=plain_http,
         progress=progress,
     )
-    destination = RegistryDestination(client, target, profile=profile_for(target.host), jobs=jobs, progress=progress)
-    try:
+    profile = load_profiles(variables).for_host(target.host)
+    with RegistryDestination(client, target, profile=profile, jobs=jobs, progress=progress) as destination:
         digest = destination.finish(image)
-    finally:
-        destination.abandon()
     return target.at(digest)

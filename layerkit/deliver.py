@@ -47,35 +47,34 @@ def deliver(
     verify: bool = True,
     spool: Spool | None = None,
     progress: Progress = SILENT,
+    before_name: Callable[[Fixed], None] = lambda fixed: None,
 ) -> Delivered:
-    """Fixes `image` into `destination`. Whatever is raised, nothing is left under the destination's name. Raises what
-    `fix_image`, the proof and the destination raise."""
+    """Fixes `image` into `destination`, which its caller has entered and leaves. `before_name` is called when all is proven and
+    before the result has its name. Raises what `fix_image`, the proof, the destination and `before_name` raise; then there is
+    no name."""
     spool = spool or Spool()
     slow: dict[Digest, int] = {}
-    try:
-        fixed = fix_and_prove(image, options, verify=verify, spool=spool, progress=progress, offer=destination.offer)
-        for _ in range(MAX_REFINEMENTS + 1):
-            try:
-                digest = destination.finish(fixed.image)
-                return Delivered(digest, fixed, slow)
-            except BlobTooSlowError as error:
-                slowest = Digest(error.digest)
-                size = _size_of(fixed, slowest)
-                if size is None or size // 2 < MIN_LIMIT:
-                    raise
-                slow[slowest] = size
-                progress.warn(
-                    f"layer {short(slowest)} ({size:,} bytes) keeps timing out at the registry; it is split further and "
-                    f"the push goes on. --max-layer-size {size // 2} would have avoided this"
-                )
-                fixed = _refined(fixed, options, slowest, size // 2, destination, verify, spool, progress)
-        raise CannotFixError(
-            f"{image.name}: layers keep timing out at the registry after {MAX_REFINEMENTS} rounds of splitting; try again with "
-            f"--max-layer-size {min(slow.values()) // 4}"
-        )
-    except BaseException:
-        destination.abandon()
-        raise
+    fixed = fix_and_prove(image, options, verify=verify, spool=spool, progress=progress, offer=destination.offer)
+    before_name(fixed)
+    for _ in range(MAX_REFINEMENTS + 1):
+        try:
+            digest = destination.finish(fixed.image)
+            return Delivered(digest, fixed, slow)
+        except BlobTooSlowError as error:
+            slowest = Digest(error.digest)
+            size = _size_of(fixed, slowest)
+            if size is None or size // 2 < MIN_LIMIT:
+                raise
+            slow[slowest] = size
+            progress.warn(
+                f"layer {short(slowest)} ({size:,} bytes) keeps timing out at the registry; it is split further and "
+                f"the push goes on. --max-layer-size {size // 2} would have avoided this"
+            )
+            fixed = _refined(fixed, options, slowest, size // 2, destination, verify, spool, progress)
+    raise CannotFixError(
+        f"{image.name}: layers keep timing out at the registry after {MAX_REFINEMENTS} rounds of splitting; try again with "
+        f"--max-layer-size {min(slow.values()) // 4}"
+    )
 
 
 def fix_and_prove(
@@ -141,7 +140,7 @@ def _refined(
         keep_attestations=True,
     )
     refined = fix_and_prove(fixed.image, again, verify=verify, spool=spool, progress=progress, offer=destination.offer)
-    return replace(refined, changes=(*fixed.changes, *refined.changes), attestations=fixed.attestations, absent=fixed.absent)
+    return replace(refined, changes=(*fixed.changes, *refined.changes), taken_out=fixed.taken_out, absent=fixed.absent)
 
 
 def _size_of(fixed: Fixed, digest: Digest) -> int | None:

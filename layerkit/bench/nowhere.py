@@ -1,5 +1,7 @@
 """The destination that keeps nothing."""
 
+from typing import Self
+
 from layerkit.destinations.intake import Intake
 from layerkit.destinations.parts import parts_of
 from layerkit.image.blob import Blob
@@ -28,7 +30,10 @@ class Nowhere:
         self._intake.drain()
         return image.root.digest
 
-    def abandon(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._intake.stop()
 
     def _read(self, blob: Blob, label: str) -> None:

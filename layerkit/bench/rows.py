@@ -71,7 +71,8 @@ def layers_size(image: Image) -> int:
 
 def warm(image: Image, progress: Progress = SILENT) -> None:
     """Reads the image once, so that the first run doesn't wait for the disk when the others don't. Raises ImageError."""
-    Nowhere(progress).finish(image)
+    with Nowhere(progress) as nowhere:
+        nowhere.finish(image)
 
 
 def measure(
@@ -104,7 +105,8 @@ def measure(
 def _run(image: Image, row: Row, options: FixOptions, verify: bool, progress: Progress) -> None:
     began = time.perf_counter()
     try:
-        done = deliver(image, options, Nowhere(progress), verify=verify, progress=progress)
+        with Nowhere(progress) as nowhere:
+            done = deliver(image, options, nowhere, verify=verify, progress=progress)
     except (OutputError, ProofError):
         raise  # these say nothing about the setting
     except CannotFixError as error:

@@ -6,6 +6,7 @@ import sys
 import click
 
 from layerkit.cli import fixing
+from layerkit.cli.choosing import profile_for_image, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.options import (
     Connection,
@@ -18,20 +19,13 @@ from layerkit.cli.options import (
 )
 from layerkit.deliver import deliver
 from layerkit.destinations import open_destination
-from layerkit.profiles import PROFILES, profile_named
 from layerkit.progress import Progress
 
 
 @click.command()
 @click.argument("image")
 @click.argument("output")
-@click.option(
-    "--profile",
-    type=click.Choice([profile.name for profile in PROFILES]),
-    default="generic",
-    show_default=True,
-    help="The target whose limits and formats are kept.",
-)
+@profile_option
 @splitting_options
 @connection_options
 @jobs_option
@@ -40,7 +34,7 @@ from layerkit.progress import Progress
 def command(
     image: str,
     output: str,
-    profile: str,
+    profile_name: str | None,
     splitting: Splitting,
     connection: Connection,
     jobs: int | None,
@@ -52,11 +46,12 @@ def command(
     OUTPUT is a path (an OCI archive), oci-archive:PATH[:NAME], oci:DIR[:NAME], docker-archive:PATH[:NAME], or - for standard
     output. It appears whole or not at all. Prints the new image's digest.
     """
-    options = fixing.fix_options(splitting, profile_named(profile), jobs)
     source = opened(image, connection, progress, splitting.platforms)
-    destination = open_destination(output, stdout=sys.stdout.buffer, progress=progress)
-    done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
-    fixing.tell(done.fixed, splitting, source, progress)
+    options = fixing.fix_options(splitting, profile_for_image(profile_name, source, image), jobs)
+    with open_destination(output, stdout=sys.stdout.buffer, progress=progress) as destination:
+        save = fixing.saving(splitting, source, progress)
+        done = deliver(source, options, destination, verify=splitting.verify, progress=progress, before_name=save)
+    fixing.tell(done.fixed, source, progress)
     to_stdout = output == "-"  # the image itself is there: what else there is to say goes to standard error
     text = json.dumps({"digest": done.digest, **fixing.as_json(done.fixed)}, indent=2) if as_json else done.digest
     click.echo(text, err=to_stdout)

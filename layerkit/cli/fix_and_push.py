@@ -6,6 +6,7 @@ from dataclasses import replace
 import click
 
 from layerkit.cli import fixing
+from layerkit.cli.choosing import own_host, profile_for_target, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.options import (
     Connection,
@@ -18,7 +19,7 @@ from layerkit.cli.options import (
     upload_options,
     verbosity,
 )
-from layerkit.cli.push import open_push, tell_interrupted, tell_traffic
+from layerkit.cli.push import ask_to_push, open_push, telling
 from layerkit.cli.registries import connector, target_of
 from layerkit.cli.reusing import reuse
 from layerkit.deliver import deliver
@@ -28,7 +29,7 @@ from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
 from layerkit.image.media_types import is_image_config
 from layerkit.image.reference import Reference, app_reference, check_slug, parse_reference
-from layerkit.profiles import PROFILES, REPLICATED, profile_for
+from layerkit.profiles import REPLICATED
 from layerkit.progress import Progress
 from layerkit.registry.client import RegistryClient
 from layerkit.report.sizes import format_size
@@ -44,6 +45,7 @@ from layerkit.rewrite import FixOptions, fix_image
     help=f"Push to {REPLICATED.hosts[0]}/SLUG/NAME:TAG, with the image's own name and tag.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be done and what is there already; push nothing.")
+@profile_option
 @splitting_options
 @connection_options
 @upload_options
@@ -55,6 +57,7 @@ def command(
     reference: str | None,
     app: str | None,
     dry_run: bool,
+    profile_name: str | None,
     splitting: Splitting,
     connection: Connection,
     upload: Upload,
@@ -72,23 +75,21 @@ def command(
     connect = connector(connection, progress)
     source = opened(image, connection, progress, splitting.platforms, connect)
     target = target or _own(source, app)
-    options = fixing.fix_options(splitting, profile_for(target.host), None)
+    profile = profile_for_target(profile_name, target)
+    if profile.note:
+        progress.note(f"{profile.title}: {profile.note}")
+    options = fixing.fix_options(splitting, profile, None)
     client = connect(target.registry)
     if dry_run:
         _dry_run(source, target, options, client, as_json, progress)
         return
     client.contact()
     options, repositories = _with_known(options, client, target, upload)
-    destination = open_push(target, connect, upload, jobs, progress, repositories)
-    try:
-        destination.check()
-        done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
-    except BaseException as error:
-        destination.abandon()
-        tell_interrupted(error, destination, progress)
-        raise
-    fixing.tell(done.fixed, splitting, source, progress)
-    tell_traffic(destination, progress)
+    with telling(open_push(target, profile, connect, upload, jobs, progress, repositories), progress) as destination:
+        ask_to_push(destination, target, profile)
+        save = fixing.saving(splitting, source, progress)
+        done = deliver(source, options, destination, verify=splitting.verify, progress=progress, before_name=save)
+        fixing.tell(done.fixed, source, progress)
     if as_json:
         result = {"reference": target.at(done.digest), "digest": done.digest, **fixing.as_json(done.fixed)}
         click.echo(json.dumps(result, indent=2))
@@ -111,12 +112,11 @@ def _own(source: Image, app: str | None) -> Reference:
         raise UsageError(f"{source.name}: the image carries no name; say where it goes: HOST[:PORT]/REPOSITORY[:TAG]")
     if app is not None:
         return app_reference(app, source.reference, REPLICATED.hosts[0])
-    own = parse_reference(source.reference)
-    hosts = [host for profile in PROFILES for host in profile.hosts]
-    if own.host not in hosts:
+    host = own_host(source)
+    if host is None or profile_for_target(None, own := parse_reference(source.reference)).name == "generic":
         raise UsageError(
-            f"{source.name}: the image is called {own}, which is not at {' or '.join(hosts)}; say where it goes: "
-            "--app SLUG, or layerkit fix-and-push IMAGE HOST/REPOSITORY:TAG"
+            f"{source.name}: the image is called {source.reference}, which is not at a registry that layerkit knows; say where "
+            "it goes: layerkit fix-and-push IMAGE HOST/REPOSITORY:TAG"
         )
     return own
 
@@ -151,8 +151,9 @@ def _dry_run(
         for change in fixed.changes
         for number, part in enumerate(change.parts, 1)
     }
-    for attestation in fixed.attestations:
-        click.echo(f"  take out  {short(attestation.digest)}  {format_size(attestation.size):>8}  attestation")
+    for about in fixed.taken_out:
+        entry = about.descriptor
+        click.echo(f"  take out  {short(entry.digest)}  {format_size(entry.size):>8}  {about.kind.value}")
     words = {True: "is there", False: "send", None: "send?"}
     for digest, blob in blobs.items():
         name = names.get(digest) or ("config" if is_image_config(blob.media_type) else "layer")

@@ -9,7 +9,8 @@ import click
 
 from layerkit.cli.options import Connection
 from layerkit.errors import UsageError
-from layerkit.image.reference import Reference, parse_reference
+from layerkit.image.reference import Reference, host_of, parse_reference
+from layerkit.profiles import load_profiles
 from layerkit.progress import Progress
 
 if TYPE_CHECKING:
@@ -37,9 +38,16 @@ def connector(connection: Connection, progress: Progress) -> Connect:
             ca_file=connection.ca_file,
             plain_http=connection.plain_http,
             progress=progress,
+            login=login_of(registry),
         )
 
     return client_of
+
+
+def login_of(registry: str) -> str:
+    """Which user name and which token it takes, as far as its profile knows."""
+    profile = load_profiles(os.environ).for_host(host_of(registry))
+    return profile.login if profile.name != "generic" else ""
 
 
 def read_password(connection: Connection) -> str:

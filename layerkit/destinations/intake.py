@@ -12,7 +12,7 @@ from layerkit.image.digest import Digest
 from layerkit.priority import give_way
 
 
-class AbandonedError(Exception):
+class StoppedError(Exception):
     """Raised inside `put` to end it; never leaves this package."""
 
 
@@ -59,7 +59,7 @@ class Intake:
     def check(self) -> None:
         """For `put` to call between chunks: raises when there is no more use in going on."""
         if self._stopped.is_set():
-            raise AbandonedError
+            raise StoppedError
 
     def _work(self) -> None:
         give_way()
@@ -68,7 +68,7 @@ class Intake:
                 continue
             try:
                 self._put(*item)
-            except AbandonedError:
+            except StoppedError:
                 continue
             except BaseException as error:  # whatever it is, the thread that asks for the result has to see it
                 self._error = error

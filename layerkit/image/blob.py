@@ -43,6 +43,21 @@ class Content(Protocol):
 Sliceable = Content
 
 
+class ReadableFile(Protocol):
+    """A file that is read by position, from several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Exactly `size` bytes at `offset`. Raises ImageError when they aren't there."""
+
+
 class InputFile:
     """A file opened for reading by position. Reads from several threads don't disturb each other."""
 
@@ -56,23 +71,7 @@ class InputFile:
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Exactly `size` bytes at `offset`. Raises DamagedError when the file ends before."""
-        data = os.pread(self._fd, size, offset)
-        if len(data) < size:  # pread may stop early at 2 GiB or on a signal: ask once more for the rest
-            parts = [data]
-            missing = size - len(data)
-            while missing:
-                more = os.pread(self._fd, missing, offset + size - missing)
-                if not more:
-                    raise DamagedError.mismatch(
-                        self.name,
-                        expected=f"{offset + size:,} bytes or more",
-                        found=f"{offset + size - missing:,} bytes",
-                        why="the file is truncated",
-                    )
-                parts.append(more)
-                missing -= len(more)
-            data = b"".join(parts)
-        return data
+        return read_exactly(self._fd, offset, size, self.name)
 
     def fileno(self) -> int:
         return self._fd
@@ -86,11 +85,32 @@ class InputFile:
         self.close()
 
 
+def read_exactly(fd: int, offset: int, size: int, name: str) -> bytes:
+    """`size` bytes at `offset` of an open file. Raises DamagedError, naming it by `name`, when it ends before."""
+    data = os.pread(fd, size, offset)
+    if len(data) == size:
+        return data
+    parts = [data]  # pread may stop early at 2 GiB or on a signal: ask once more for the rest
+    missing = size - len(data)
+    while missing:
+        more = os.pread(fd, missing, offset + size - missing)
+        if not more:
+            raise DamagedError.mismatch(
+                name,
+                expected=f"{offset + size:,} bytes or more",
+                found=f"{offset + size - missing:,} bytes",
+                why="the file is truncated",
+            )
+        parts.append(more)
+        missing -= len(more)
+    return b"".join(parts)
+
+
 @dataclass(frozen=True)
 class FileRange:
     """`size` bytes of `file`, from `start`."""
 
-    file: InputFile
+    file: ReadableFile
     start: int
     size: int
 

@@ -4,8 +4,8 @@ In: a host name, or a profile's name. Out: a `Profile`. The figures are in `know
 own are read from a file of the same form. A host without a profile is `generic`.
 """
 
-from layerkit.profiles.known import GENERIC, PROFILES, REPLICATED, profile_for, profile_named
+from layerkit.profiles.known import GENERIC, KNOWN, REPLICATED, Profiles, load_profiles
 from layerkit.profiles.profile import Figure, Profile
 from layerkit.profiles.upload import UploadRules, Way
 
-__all__ = ["GENERIC", "PROFILES", "REPLICATED", "Figure", "Profile", "UploadRules", "Way", "profile_for", "profile_named"]
+__all__ = ["GENERIC", "KNOWN", "REPLICATED", "Figure", "Profile", "Profiles", "UploadRules", "Way", "load_profiles"]

@@ -8,8 +8,8 @@ source and date:
     max_layer_size = { value = "2GB", source = "https://example.com/limits", date = 2026-11-26 }
     upload.way = "whole"
 
-What isn't said is as in the profile named by `like`, or as in `generic`. Raises UsageError that names the file, the profile, the
-field, what was expected and what was found.
+What isn't said is as in the profile named by `like`, as in the one of the same name that it replaces, or as in `generic`. Raises
+UsageError that names the file, the profile, the field, what was expected and what was found.
 """
 
 import re
@@ -38,12 +38,12 @@ class _WrongError(ValueError):
 
 
 def profiles_in(text: str, where: str, begin: Mapping[str, Profile]) -> dict[str, Profile]:
-    """The document's profiles by name. `where`: what messages call it; `begin`: profiles that may be built upon, `generic` among
-    them unless the document has it and says everything. Raises UsageError."""
+    """The document's profiles by name. `where`: what messages call it; `begin`: profiles that may be built upon; without
+    any, the document's first is `generic` and says everything. Raises UsageError."""
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{where}: it is no TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # ValueError: also for numbers of thousands of digits
+        raise UsageError(f"{where}: expected TOML: {error}") from None
     found = dict(begin)
     own = {}
     for name, table in document.items():
@@ -54,17 +54,20 @@ def profiles_in(text: str, where: str, begin: Mapping[str, Profile]) -> dict[str
 
 
 def _profile(name: str, table: dict[str, Any], where: str, found: Mapping[str, Profile]) -> Profile:
-    like = table.pop("like", "generic")
-    if not isinstance(like, str) or (like not in found and "generic" in found):
-        raise UsageError(f"{where}: {name}.like: expected one of {', '.join(found)}, found {like!r}")
+    like = table.pop("like", name if name in found else "generic")
+    if not isinstance(like, str) or (like not in found and found):
+        raise UsageError(f"{where}: {name}.like: expected one of {', '.join(found)}, found {like!r:.80}")
     figures: dict[str, Figure] = {}
     given = _values(table, _PROFILE, f"{where}: {name}", "", figures)
     upload = _values(table.get("upload", {}), _UPLOAD, f"{where}: {name}", "upload.", figures)
-    base = found.get(like)
-    if base is None:  # the document's own generic, which has to say everything
+    if not found:  # the first of all says everything
         return Profile(name=name, figures=figures, upload=UploadRules(**upload), **given)
-    given = {"hosts": (), "title": name, **given}
-    return replace(base, name=name, figures=figures, upload=replace(base.upload, **upload), **given)
+    base = found[like]
+    said = {*given, *(f"upload.{field}" for field in upload)}
+    inherited = {field: figure for field, figure in base.figures.items() if field not in said}
+    if like != name:  # a registry of its own
+        given = {"hosts": (), "title": name, "note": "", **given}
+    return replace(base, name=name, figures={**inherited, **figures}, upload=replace(base.upload, **upload), **given)
 
 
 def _values(
@@ -103,6 +106,12 @@ def _figure(table: Mapping[str, Any], where: str) -> Figure:
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.isprintable():
         raise _WrongError("a text of one line")
+    return value
+
+
+def _helper(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*|", value):
+        raise _WrongError("a helper's name, without docker-credential-")
     return value
 
 
@@ -165,13 +174,21 @@ def _hosts(value: object) -> tuple[str, ...]:
 _PROFILE: dict[str, Callable[[Any], Any]] = {
     "title": _text,
     "hosts": _hosts,
+    "note": _text,
     "max_layer_size": _size,
+    "max_layers": _count,
+    "max_manifest_size": _size,
     "families": _some_of(Family),
     "compressions": _some_of(Compression),
     "attestations": _yes,
+    "artifacts": _yes,
+    "indexes": _yes,
     "collapse_index": _yes,
+    "creates_repositories": _yes,
     "parallel": _count,
     "commit_seconds": _count,
+    "login": _text,
+    "helper": _helper,
 }
 _UPLOAD: dict[str, Callable[[Any], Any]] = {
     "way": _one_of(Way),

@@ -10,10 +10,11 @@ from enum import Enum
 from typing import NamedTuple
 
 from layerkit.image.digest import Digest, algorithm, is_digest
+from layerkit.image.foreign import natural
 from layerkit.profiles import Way
 from layerkit.registry.retry import RETRIED, SLOW
 
-_RANGE = re.compile(r"(?:bytes[ =])?\s*([0-9]{1,18})-([0-9]{1,18})")
+_RANGE = re.compile(r"(?:bytes[ =])?\s*([0-9]+)-([0-9]+)")
 
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*(?:(bytes?)|([kmg])(i?)b)\b|\b([0-9]{5,15})\b", re.IGNORECASE)
 _POWERS = {"k": 1, "m": 2, "g": 3}
@@ -87,9 +88,11 @@ def acknowledged(value: str | None, expected: int) -> int | None:
     """How many bytes the registry holds, from its Range header: `0-N`, `bytes=0-N`; None when it doesn't say. `0-0` is how
     registries write "nothing", and also "one byte": it is read as one byte only if that is what is `expected`."""
     match = _RANGE.fullmatch(value.strip()) if value else None
-    if match is None or int(match[1]) != 0:
+    if match is None or natural(match[1]) != 0:
         return None
-    last = int(match[2])
+    last = natural(match[2])
+    if last is None:
+        return None
     if last == 0:
         return 1 if expected == 1 else 0
     return last + 1

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 from layerkit.errors import (
     BlobTooLargeError,
@@ -58,7 +59,7 @@ class Stats:
 
 
 class RegistryDestination:
-    """A `Destination`. Its client is its own: `abandon` ends the client's requests."""
+    """A `Destination`. Its client is its own: leaving ends the client's requests."""
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class RegistryDestination:
         self._uploads = ThreadPoolExecutor(jobs or profile.parallel, "layerkit-upload")
         self._outcomes: dict[Digest, Future[Outcome]] = {}
         self._lock = threading.Lock()
-        self._abandoned = False
+        self._closed = False
         self.tag_written = False
         """Has the registry been asked to write the root? From then on the push is complete, or nearly so."""
 
@@ -131,10 +132,16 @@ class RegistryDestination:
         self._read_back(root, document.raw, name)
         return root.digest
 
-    def abandon(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Ends running uploads at once. Blobs that are complete stay: the next push finds them."""
         with self._lock:
-            self._abandoned = True
+            self._closed = True
         self._client.interrupt()
         self._lookups.shutdown(wait=True, cancel_futures=True)
         self._uploads.shutdown(wait=True, cancel_futures=True)
@@ -142,7 +149,7 @@ class RegistryDestination:
         with self._lock:
             pending = [future for future in self._outcomes.values() if not future.done()]
         for future in pending:
-            future.set_exception(InterruptedPushError("the push was abandoned"))
+            future.set_exception(InterruptedPushError("the push was ended"))
 
     # Blobs
 
@@ -151,8 +158,8 @@ class RegistryDestination:
             future = self._outcomes.get(blob.digest)
             if future is not None:
                 return future
-            if self._abandoned:
-                raise InterruptedPushError("the push was abandoned")
+            if self._closed:
+                raise InterruptedPushError("the push was ended")
             future = self._outcomes[blob.digest] = Future()
             if known_absent:
                 self._uploads.submit(self._settle, future, lambda: self._upload(blob, label))
@@ -164,8 +171,8 @@ class RegistryDestination:
         if self._target.holds(blob):
             return Outcome.THERE
         with self._lock:
-            if self._abandoned:
-                raise InterruptedPushError("the push was abandoned")
+            if self._closed:
+                raise InterruptedPushError("the push was ended")
             self._uploads.submit(self._settle, future, lambda: self._upload(blob, label))
         return None
 

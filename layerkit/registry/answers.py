@@ -4,22 +4,19 @@ In: a status, headers, a body. Out: the registry's error codes (distribution-spe
 an edge or a proxy says in HTML is told apart from what a registry says in JSON.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from layerkit.image.digest import Digest, is_digest
+from layerkit.image.foreign import ForeignError, natural, read_json
 
 _LONGEST_REASON = 300
 """Characters of a registry's own words that a message quotes."""
 
 _LONGEST_TEXT = 4096
 """Bytes of a registry's own words that are looked into."""
-
-_MOST_DIGITS = 18
-"""Of a size or an offset: an exabyte."""
 
 _EDGE = {
     413: "the request is larger than the registry's edge allows",
@@ -52,7 +49,7 @@ class Answer:
 
     def number(self, header: str) -> int | None:
         """A header that is a plain number; None when it isn't there, or is anything else."""
-        return plain_number(self.headers.get(header, ""))
+        return natural(self.headers.get(header, "").strip())
 
     @property
     def is_html(self) -> bool:
@@ -62,8 +59,8 @@ class Answer:
     def errors(self) -> list[dict[str, Any]]:
         """The registry's own errors, none if the body isn't theirs."""
         try:
-            document = json.loads(self.body)
-        except (ValueError, RecursionError):
+            document = read_json(self.body)
+        except ForeignError:
             return []
         errors = document.get("errors") if isinstance(document, dict) else None
         return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
@@ -88,12 +85,6 @@ class Answer:
         for secret in secrets:
             words = words.replace(secret, "***")
         return f"HTTP {self.status}" + (f" ({words[:_LONGEST_REASON]})" if words else "")
-
-
-def plain_number(text: str) -> int | None:
-    """A number as registries write sizes and offsets; None for anything else, and for what no size can be."""
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def _words(error: Mapping[str, Any]) -> str:

@@ -5,13 +5,13 @@ In: a registry's challenges, the user's credentials. Out: the Authorization head
 until then is good for the whole body.
 """
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from layerkit.errors import NotARegistryError, RefusedError, UnauthorisedError
+from layerkit.image.foreign import ForeignError, read_json, web_address
 from layerkit.registry.answers import Answer
 from layerkit.registry.challenge import Challenge, parse_challenges
 from layerkit.registry.credentials import Credentials, Kind, Lookup
@@ -51,13 +51,17 @@ class _Token:
 class Authoriser:
     """The Authorization header of one registry's requests. Thread-safe; requests that need the same token wait for one."""
 
-    def __init__(self, registry: str, secure: bool, lookup: Callable[[str], Lookup], send: Send, clock: Clock) -> None:
-        """`secure`: the registry is reached by https, so its token service must be too."""
+    def __init__(
+        self, registry: str, secure: bool, lookup: Callable[[str], Lookup], send: Send, clock: Clock, login: str = ""
+    ) -> None:
+        """`secure`: the registry is reached by https, so its token service must be too. `login`: which user name and which token
+        it takes, for people."""
         self._registry = registry
         self._secure = secure
         self._lookup = lookup
         self._send = send
         self._clock = clock
+        self._login = f" ({login})" if login else ""
         self._challenge: Challenge | None = None
         self._tokens: dict[Scope, _Token] = {}
         self._lookups: dict[str, Lookup] = {}
@@ -164,11 +168,11 @@ class Authoriser:
             "refresh_token": credentials.secret,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._send("POST", realm, headers, Body.of(urlencode(form).encode()))
+        return self._send("POST", realm, headers, Body.of(urlencode(form).encode(), secret=True))
 
     def _check_realm(self, realm: str) -> None:
-        parts = urlsplit(realm)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = web_address(realm)
+        if parts is None:
             raise NotARegistryError(f"{self._registry}: its token service {realm[:100]!r} is no web address")
         if self._secure and parts.scheme != "https":
             raise RefusedError(
@@ -178,10 +182,10 @@ class Authoriser:
     def _token(self, answer: Answer, began: float, realm: str) -> _Token:
         where = f"{self._registry}: its token service {urlsplit(realm).netloc}"
         try:
-            fields = json.loads(answer.body)
+            fields = read_json(answer.body)
             token = fields.get("token") or fields.get("access_token")
             life = fields.get("expires_in")
-        except (ValueError, AttributeError):
+        except (ForeignError, AttributeError):
             raise NotARegistryError(f"{where}: expected a token as JSON, found something else") from None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise NotARegistryError(f"{where}: expected a token in its answer, found none")
@@ -198,10 +202,10 @@ class Authoriser:
         target = f"{self._registry}/{repository}" if repository else self._registry
         if found.credentials is None:
             looked = f" (looked in: {'; '.join(found.tried)})" if found.tried else ""
-            return f"{target}: not logged in{looked}; run: layerkit login {self._registry}"
+            return f"{target}: not logged in{looked}; run: layerkit login {self._registry}{self._login}"
         kind = found.credentials.kind
         user = f"user {found.credentials.username!r}" if kind is Kind.PASSWORD else f"the {kind.value}"
         return (
             f"{target}: the registry refused {user} from {found.origin} (HTTP {status}); check the user name and the token, "
-            f"then run: layerkit login {self._registry}"
+            f"then run: layerkit login {self._registry}{self._login}"
         )

@@ -29,14 +29,14 @@ from layerkit.errors import (
 )
 from layerkit.image.blob import Content
 from layerkit.image.digest import Digest, encoded, hasher_for, is_digest
-from layerkit.image.manifest import MAX_DOCUMENT
+from layerkit.image.foreign import MAX_DOCUMENT, web_address
 from layerkit.image.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from layerkit.image.reference import DOCKER_HUB
 from layerkit.progress import SILENT, Progress
 from layerkit.registry.answers import Answer
 from layerkit.registry.authorisation import Authoriser, Scope
 from layerkit.registry.contact import ConnectionOptions, first_contact, not_a_registry
-from layerkit.registry.credentials import Credentials, CredentialSource, FileCredentials, Given
+from layerkit.registry.credentials import Credentials, CredentialSource, FileCredentials, Given, home_of
 from layerkit.registry.proxies import proxies_from
 from layerkit.registry.remote import RemoteContent
 from layerkit.registry.retry import RETRIED, PassingError, Patience, parse_retry_after, retrying
@@ -115,8 +115,8 @@ class RegistryClient:
             return None
         if answer.status == 404:
             return False
-        length = answer.number("content-length")
-        if answer.status != 200 or answer.is_html or (None not in (size, length) and length != size):
+        other = size is not None and "content-length" in answer.headers and answer.number("content-length") != size
+        if answer.status != 200 or answer.is_html or other:
             return None
         return True
 
@@ -255,7 +255,12 @@ class RegistryClient:
 
     def url(self, path: str, base: str | None = None) -> str:
         """A path of the registry, or a Location relative to `base`, as a URL. https is kept where a Location says http."""
-        url = urljoin(base or self._base, path)
+        try:
+            url = urljoin(base or self._base, path)
+        except ValueError:
+            url = ""
+        if web_address(url) is None:
+            raise RefusedError(f"{self.registry}: it names an address that can't be: {without_query(path)[:100]!r}")
         if (
             self._base.startswith("https:")
             and url.startswith("http:")
@@ -322,6 +327,7 @@ class RegistryClient:
             lambda repository: self._credentials.lookup(self.registry, repository),
             self._send_to_token_service,
             self.options.clock,
+            self.options.login,
         )
         authoriser.announce(answer.challenges)
         if answer.status == 401 and not authoriser.announced:
@@ -372,17 +378,20 @@ def connect(
     ca_file: Path | None = None,
     plain_http: bool = False,
     progress: Progress = SILENT,
+    login: str = "",
 ) -> RegistryClient:
-    """A client with everything the environment says: credentials, proxies, trusted certificates. Sends nothing yet."""
-    home = Path(environment.get("HOME") or "~").expanduser()
+    """A client with everything the environment says: credentials, proxies, trusted certificates. Sends nothing yet. `login` is
+    told to whoever isn't let in: which user name and which token the registry takes."""
+    home = home_of(environment)
     credentials: CredentialSource
     if username is not None and password is None:
         raise UsageError(f"user {username!r}: a user name needs a password or token")
     if username is not None and password is not None:
         credentials = Given(Credentials.of(username, password))
     else:
-        credentials = FileCredentials(environment, home, authfile)
-    options = ConnectionOptions(proxies_from(environment), trust_from(environment, home, ca_file), plain_http, progress=progress)
+        credentials = FileCredentials(environment, home, authfile, progress.note)
+    trust = trust_from(environment, home, ca_file)
+    options = ConnectionOptions(proxies_from(environment), trust, plain_http, progress=progress, login=login)
     return RegistryClient(registry, credentials=credentials, options=options)
 
 

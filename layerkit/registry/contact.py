@@ -35,6 +35,8 @@ class ConnectionOptions:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Clock = field(default_factory=Clock)
     progress: Progress = SILENT
+    login: str = ""
+    """Which user name and which token the registry takes, for whoever isn't let in."""
 
 
 def first_contact(registry: str, host: str, send: Send, *, plain_http: bool, patience: Patience) -> tuple[str, Answer]:

@@ -10,7 +10,8 @@ from typing import Protocol
 from layerkit.errors import HttpRefusalError, LayerkitError
 from layerkit.image.blob import CHUNK, Buffer
 from layerkit.image.digest import Digest
-from layerkit.registry.answers import Answer, plain_number
+from layerkit.image.foreign import natural
+from layerkit.registry.answers import Answer
 from layerkit.registry.authorisation import Scope
 from layerkit.registry.retry import RETRIED, PassingError, Patience, retrying
 from layerkit.registry.transport import Stream
@@ -92,8 +93,9 @@ class _Reading:
         begin: int | None = 0
         if stream.answer.status == 206:
             unit, _, rest = stream.answer.headers.get("content-range", f"bytes {at}-").partition(" ")
-            begin = plain_number(rest.partition("-")[0]) if unit == "bytes" else None
+            begin = natural(rest.partition("-")[0].strip()) if unit == "bytes" else None
         if begin is None or begin > at:
+            stream.close()
             raise HttpRefusalError(f"{self.doing}: asked for bytes from {at:,}, got others", stream.answer.status)
         skip, left = at - begin, self.end - at
         for piece in stream.pieces(CHUNK):

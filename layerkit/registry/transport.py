@@ -5,7 +5,8 @@ sense. urllib3 is used directly, without its retries and redirects: both would s
 what may be told to another host.
 
 Redirects: GET and HEAD follow 301, 302, 303, 307, 308; requests with a body only 307 and 308, which keep the method.
-Authorization is dropped when scheme, host or port change, and https never becomes http.
+Authorization is dropped when scheme, host or port change, a body that is a secret isn't sent there at all, and https never
+becomes http.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ from layerkit.errors import (
     UnknownHostError,
 )
 from layerkit.image.blob import Buffer
-from layerkit.image.manifest import MAX_DOCUMENT
+from layerkit.image.foreign import MAX_DOCUMENT, web_address
 from layerkit.registry.answers import Answer
 from layerkit.registry.connections import LiveSockets, pool_classes
 from layerkit.registry.proxies import ProxySettings
@@ -50,10 +51,12 @@ class Body:
 
     size: int
     open: Callable[[], Iterator[Buffer]]
+    secret: bool = False
+    """Is it for this origin alone, wherever that redirects to?"""
 
     @classmethod
-    def of(cls, data: bytes) -> "Body":
-        return cls(len(data), lambda: iter((data,)))
+    def of(cls, data: bytes, *, secret: bool = False) -> "Body":
+        return cls(len(data), lambda: iter((data,)), secret)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Timeouts:
     connect: float = 30
     """Also for each block of a body that the peer doesn't take."""
     read: float = 150
+    """For the whole head of an answer, and as long again for its body, plus what that takes at `SLOWEST`."""
 
 
 @dataclass
@@ -104,7 +108,11 @@ class Stream:
         except (exceptions.HTTPError, OSError) as error:
             raise self._transport.explain(error, self.answer.url) from None
         finally:
-            self._response.close()
+            self.close()
+
+    def close(self) -> None:
+        """Nothing more is read of it."""
+        self._response.close()
 
 
 class Transport:
@@ -159,9 +167,13 @@ class Transport:
             self._read(response, answer, 1 << 16)
             if method not in ("GET", "HEAD") and response.status not in (307, 308):
                 raise RefusedError(f"{method} {without_query(url)}: HTTP {response.status} would change the request's method")
-            target = urljoin(url, location)
-            _check_redirect(url, target)
+            target = _redirected(url, location)
             if origin(target) != origin(url):
+                if body is not None and body.secret:
+                    raise RefusedError(
+                        f"{without_query(url)}: redirects to {origin(target)}; a token that is meant for the one isn't sent to "
+                        "the other"
+                    )
                 headers = {name: value for name, value in headers.items() if name.lower() not in ("authorization", "cookie")}
             url = target
         raise RefusedError(f"{without_query(url)}: more than {_MAX_REDIRECTS} redirects")
@@ -265,12 +277,17 @@ def without_query(url: str) -> str:
     return url.partition("?")[0]
 
 
-def _check_redirect(url: str, target: str) -> None:
-    scheme = urlsplit(target).scheme
-    if scheme not in ("http", "https"):
-        raise RefusedError(f"{without_query(url)}: redirects to {scheme or 'nowhere'}:, which is no place on the web")
-    if url.startswith("https:") and scheme == "http":
+def _redirected(url: str, location: str) -> str:
+    """Where it goes on. Raises RefusedError for a place that can't be, and for one without TLS after one with."""
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        target = ""
+    if web_address(target) is None:
+        raise RefusedError(f"{without_query(url)}: redirects to {without_query(location)[:100]!r}, which is no place on the web")
+    if url.startswith("https:") and target.startswith("http:"):
         raise RefusedError(f"{without_query(url)}: redirects from https to http ({without_query(target)}), which is not followed")
+    return target
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -1,5 +1,8 @@
 """Text from an image, made safe to show: an image's names and commands may hold anything, terminal escapes included."""
 
+from collections import Counter
+from collections.abc import Iterable
+
 
 def printable(text: str) -> str:
     """`text` with control characters, undecodable bytes and invisible formatting written as escapes (`\\x1b`); line ends stay."""
@@ -18,7 +21,14 @@ def _escaped(char: str) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 layer`, `2 layers`, `3 entries`."""
+    """`1 layer`, `2 layers`, `3 entries`, `4 indexes`."""
     if count == 1:
         return f"1 {noun}"
-    return f"{count:,} {noun[:-1]}ies" if noun.endswith("y") else f"{count:,} {noun}s"
+    if noun.endswith("y"):
+        return f"{count:,} {noun[:-1]}ies"
+    return f"{count:,} {noun}es" if noun.endswith("x") else f"{count:,} {noun}s"
+
+
+def counted(nouns: Iterable[str]) -> str:
+    """`2 attestations, 1 signature`: each noun once, in the order in which they come."""
+    return ", ".join(plural(count, noun) for noun, count in Counter(nouns).items())

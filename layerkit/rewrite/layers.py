@@ -8,6 +8,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from layerkit.errors import CannotFixError
 from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest, short
 from layerkit.image.heads import compression_of
@@ -26,7 +27,7 @@ from layerkit.layers.part import Part, Witness
 from layerkit.layers.split import Observer, SplitOptions, recode_layer, split_layer
 from layerkit.layers.spool import Spool
 from layerkit.progress import Progress
-from layerkit.rewrite.decisions import Action, decide, dropped_members, kept_annotations
+from layerkit.rewrite.decisions import Action, Decision, decide, dropped_members, kept_annotations, unsplittable_windows
 from layerkit.rewrite.options import FixOptions
 
 
@@ -132,15 +133,19 @@ class LayerRewriter:
         media_type = layer_type(family, compression_in(self._image, layer))
         return layer if media_type == layer.media_type else layer.changed(mediaType=media_type)
 
-    def rewrite(self, layer: Descriptor, diff_id: Digest, family: Family) -> list[tuple[Descriptor, Digest]]:
-        """The layers in place of `layer`, each with its diff_id. Raises what `split_layer` raises."""
+    def rewrite(
+        self, layer: Descriptor, diff_id: Digest, family: Family, *, windows: bool = False
+    ) -> list[tuple[Descriptor, Digest]]:
+        """The layers in place of `layer`, each with its diff_id. Raises what `split_layer` and `decide` raise."""
         where = f"{self._image.name}: layer {short(layer.digest)}"
-        decision = decide(layer, compression_in(self._image, layer), self._options, family, where)
+        decision = decide(layer, compression_in(self._image, layer), self._options, family, where, windows=windows)
         if decision.action is Action.KEEP:
             return [(self.keep(layer, family), diff_id)]
         change = self.changes.get(layer.digest)
         if change is None:
-            change = self._change(layer, diff_id, decision.action, decision.compression, where)
+            change = self._change(layer, diff_id, decision, where)
+            if change is None:
+                return [(self.keep(layer, family), diff_id)]
             self.changes[layer.digest] = change
             self._listener.changed(change)
         media_type = layer_type(family, change.compression)
@@ -160,7 +165,9 @@ class LayerRewriter:
             return None
         return known.blob if known.blob.size <= max(part.blob.size, self._options.max_layer_size) else None
 
-    def _change(self, layer: Descriptor, diff_id: Digest, action: Action, compression: Compression, where: str) -> LayerChange:
+    def _change(self, layer: Descriptor, diff_id: Digest, decision: Decision, where: str) -> LayerChange | None:
+        """None: it has to stay as it is. Raises CannotFixError for a layer that is too large and may not be split."""
+        action, compression = decision.action, decision.compression
         options = SplitOptions(
             limit=self._options.limit_of(layer.digest),
             compression=compression,
@@ -178,6 +185,11 @@ class LayerRewriter:
             part = recode_layer(blob, where, options, self._spool, self._progress, audience)
             if part is not None:
                 return LayerChange(where, blob, diff_id, (part,), compression, options.dropped)
+            if not decision.splittable:
+                if not options.allow_oversized:
+                    raise CannotFixError(unsplittable_windows(where, layer.size, options.limit))
+                self._progress.warn(f"{where}: stays as it is: a layer of a Windows image, and above the limit compressed, too")
+                return None
             options = replace(options, observer=self._listener.watch(where))
         parts = split_layer(blob, where, options, self._spool, self._progress, audience)
         return LayerChange(where, blob, diff_id, tuple(parts), compression, options.dropped)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from layerkit.sandbox.limits import Limits
+from layerkit.image.foreign import natural
+from layerkit.sandbox.limits import RESET, Limits, Said
 
 CHUNK = 1 << 20
 LINGER_SECONDS = 10.0
@@ -31,6 +32,18 @@ class Refusal(Exception):  # noqa: N818  # it is an answer, not a fault of ours
         self.code = code
         self.message = message
         self.headers = dict(headers or {})
+
+
+class EdgeRefusal(Exception):  # noqa: N818  # as above
+    """The edge answers for itself, with a page of its own."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.status = status
+
+
+class ResetConnection(Exception):  # noqa: N818  # as above
+    """There is no answer."""
 
 
 class EdgeTimeout(Exception):  # noqa: N818  # as above
@@ -50,6 +63,13 @@ class Answer:
     """Path, start and length in bytes of what is sent instead of `body`."""
 
 
+def refused(said: Said) -> Exception:
+    """What ends the request, so that the answer is what was to be said."""
+    if said.status == RESET:
+        return ResetConnection()
+    return Refusal(said.status, said.code, said.message) if said.code else EdgeRefusal(said.status)
+
+
 def no_such_page() -> Refusal:
     return Refusal(404, "UNSUPPORTED", "there is nothing here")
 
@@ -62,7 +82,7 @@ class Exchange:
         self._limits = limits
         self._began = time.monotonic()
         self._chunked = "chunked" in (handler.headers.get("Transfer-Encoding") or "").lower()
-        self._left = 0 if self._chunked else int(handler.headers.get("Content-Length") or 0)
+        self._left = 0 if self._chunked else natural(handler.headers.get("Content-Length")) or 0
         self.method = handler.command
         self.headers = handler.headers
         parts = urlsplit(handler.path)

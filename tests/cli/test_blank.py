@@ -39,7 +39,7 @@ def image(registry: Sandbox) -> Image:
         client_of(registry.address), Reference(registry.address, "app/worker", "1"), profile=GENERIC
     )
     destination.finish(pushed)
-    destination.abandon()
+    destination.close()
     return pushed
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -72,7 +73,10 @@ class Opens:
     def finish(self, image: Image) -> Digest:
         return image.root.digest
 
-    def abandon(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.gate.opened.set()
 
 
@@ -135,8 +139,7 @@ def test_what_came_late_leaves_no_trace(tmp_path: Path, form: str) -> None:
     """The first part was offered without the late link; it isn't in the output."""
     source = late_link(tmp_path)
     offered: list[Digest] = []
-    with (tmp_path / "out.tar").open("wb") as stdout:
-        destination = open_destination(form.format(tmp_path), stdout=stdout)
+    with (tmp_path / "out.tar").open("wb") as stdout, open_destination(form.format(tmp_path), stdout=stdout) as destination:
         done = deliver(source, options_for(GENERIC, max_layer_size=150_000), _Noting(destination, offered))
     result = open_image(str(tmp_path / ("out" if form.startswith("oci:") else "out.tar")))
     assert layerkit.verify(source, result) == []
@@ -166,8 +169,11 @@ class _Noting:
     def finish(self, image: Image) -> Digest:
         return self.destination.finish(image)
 
-    def abandon(self) -> None:
-        self.destination.abandon()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def test_a_difference_is_an_error(tmp_path: Path) -> None:

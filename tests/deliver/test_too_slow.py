@@ -5,6 +5,7 @@ The destination is a double: the real fault takes minutes of polling, and `tests
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -29,7 +30,7 @@ class Slow:
         self.most = most
         self.taken: list[Digest] = []
         self.finished: Image | None = None
-        self.is_abandoned = False
+        self.is_left = False
 
     def offer(self, blob: Blob, label: str) -> None:
         pass
@@ -45,8 +46,11 @@ class Slow:
         self.finished = image
         return image.root.digest
 
-    def abandon(self) -> None:
-        self.is_abandoned = True
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_left = True
 
 
 class Told(Silent):
@@ -74,7 +78,7 @@ def test_it_is_split_until_it_goes_through(image: Callable[..., Image]) -> None:
     assert all(size <= destination.most for found in destination.finished.platforms() for size in _sizes(found.manifest.layers))
     assert layerkit.verify(source, destination.finished) == []
     assert any("--max-layer-size" in warning for warning in told.warnings)
-    assert not destination.is_abandoned
+    assert not destination.is_left, "that is for whoever entered it"
 
 
 def test_what_went_through_is_not_sent_again(image: Callable[..., Image]) -> None:
@@ -91,7 +95,6 @@ def test_when_one_file_is_too_slow_it_is_named_and_no_tag_is_left(image: Callabl
     with pytest.raises((UnsplittableError, BlobTooSlowError)) as error:
         deliver(image(4), options_for(GENERIC, max_layer_size=100_000), destination, progress=Silent())
     assert destination.finished is None
-    assert destination.is_abandoned
     assert isinstance(error.value, BlobTooSlowError) or "data/" in str(error.value)
 
 
@@ -104,7 +107,6 @@ def test_a_failed_proof_leaves_nothing(image: Callable[..., Image], monkeypatch:
     with pytest.raises(ProofError):
         deliver(image(16), options_for(GENERIC, max_layer_size=600_000), destination, progress=Silent())
     assert destination.finished is None
-    assert destination.is_abandoned
 
 
 def _sizes(layers: object) -> list[int]:

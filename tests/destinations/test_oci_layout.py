@@ -10,7 +10,7 @@ import pytest
 
 from layerkit.destinations import open_destination
 from layerkit.destinations.oci_layout import OciLayout
-from layerkit.errors import DamagedError, ImageError, OutputError
+from layerkit.errors import DamagedError, ImageError, OutputError, UsageError
 from layerkit.image.blob import Blob, Buffer, Bytes
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
@@ -67,11 +67,15 @@ def test_images_are_added_to_a_layout(tmp_path: Path) -> None:
         assert open_image(f"oci:{target}:{name}").root.digest == source(tmp_path, text).root.digest
 
 
-def test_the_image_without_a_name_is_replaced(tmp_path: Path) -> None:
+def test_images_without_a_name_are_several(tmp_path: Path) -> None:
     target = tmp_path / "out"
-    for text in ("a", "b"):
+    for text in ("a", "b", "a"):
         OciLayout(target).finish(source(tmp_path, text))
-    assert open_image(str(target)).root.digest == source(tmp_path, "b").root.digest
+    assert len(entries(target)) == 2
+    with pytest.raises(UsageError, match="several images; choose one with"):
+        open_image(str(target))
+    for number, text in enumerate(("b", "a")):
+        assert open_image(f"oci:{target}:@{number}").root.digest == source(tmp_path, text).root.digest
 
 
 def test_a_directory_that_is_no_layout_is_left_alone(tmp_path: Path) -> None:
@@ -102,12 +106,12 @@ def test_failure_leaves_what_was(tmp_path: Path, existing: bool) -> None:
     before = everything(tmp_path)
     last = image.platforms()[0].manifest.config
     bad = replace(image, blobs={**image.blobs, last.digest: Blob(last.digest, Bytes(b"x" * last.size))})
-    with pytest.raises(DamagedError):
-        OciLayout(target).finish(bad)
+    with pytest.raises(DamagedError), OciLayout(target) as destination:
+        destination.finish(bad)
     assert everything(tmp_path) == before
 
 
-def test_abandoned_in_the_middle_of_a_blob(tmp_path: Path) -> None:
+def test_left_in_the_middle_of_a_blob(tmp_path: Path) -> None:
     begun = threading.Event()
 
     class Endless(Stream):
@@ -116,8 +120,7 @@ def test_abandoned_in_the_middle_of_a_blob(tmp_path: Path) -> None:
                 yield b"x" * 100
                 begun.set()
 
-    destination = OciLayout(tmp_path / "out")
-    destination.offer(Blob(Digest("sha256:" + "0" * 64), Endless(1 << 40)), "layer")
-    assert begun.wait(10)
-    destination.abandon()
+    with OciLayout(tmp_path / "out") as destination:
+        destination.offer(Blob(Digest("sha256:" + "0" * 64), Endless(1 << 40)), "layer")
+        assert begun.wait(10)
     assert everything(tmp_path) == set()

@@ -6,10 +6,10 @@ import pytest
 
 from layerkit.errors import UsageError
 from layerkit.image.media_types import Compression, Family
-from layerkit.profiles import GENERIC, PROFILES, REPLICATED, Figure, UploadRules, Way
+from layerkit.profiles import GENERIC, KNOWN, REPLICATED, Figure, UploadRules, Way
 from layerkit.profiles.reading import profiles_in
 
-KNOWN = {profile.name: profile for profile in PROFILES}
+ALL = {profile.name: profile for profile in KNOWN}
 
 
 def test_a_value_stands_alone_or_with_its_source() -> None:
@@ -20,19 +20,22 @@ def test_a_value_stands_alone_or_with_its_source() -> None:
     upload.way = "whole"
     upload.max_body = { value = 12_000_000, source = "seen" }
     """
-    mine = profiles_in(text, "profiles.toml", KNOWN)["mine"]
+    mine = profiles_in(text, "profiles.toml", ALL)["mine"]
     assert mine.hosts == ("registry.example.com",)
     assert mine.max_layer_size == 2_000_000_000
     assert mine.upload == UploadRules(Way.WHOLE, GENERIC.upload.chunk_size, max_body=12_000_000)
-    assert mine.figures == {
-        "max_layer_size": Figure("its manual", date(2026, 11, 26)),
-        "upload.max_body": Figure("seen", None),
-    }
+    assert mine.figures["max_layer_size"] == Figure("its manual", date(2026, 11, 26))
+    assert mine.figures["upload.max_body"] == Figure("seen", None)
+    assert "max_layers" in mine.figures, "as in generic, and so is where it comes from"
+
+
+def test_a_value_without_a_source_has_none() -> None:
+    assert "max_layer_size" not in profiles_in("[mine]\nmax_layer_size = 1", "profiles.toml", ALL)["mine"].figures
 
 
 def test_what_is_not_said_is_as_in_generic_or_as_in_another() -> None:
     text = '[one]\nparallel = 1\n[two]\nlike = "replicated"\nhosts = ["two.example"]\n[three]\nlike = "one"'
-    own = profiles_in(text, "profiles.toml", KNOWN)
+    own = profiles_in(text, "profiles.toml", ALL)
     assert own["one"].family is None and own["one"].parallel == 1
     assert (own["two"].family, own["two"].compressions) == (Family.DOCKER, frozenset({Compression.GZIP}))
     assert own["two"].hosts == ("two.example",), "another's hosts stay its own"
@@ -42,10 +45,14 @@ def test_what_is_not_said_is_as_in_generic_or_as_in_another() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[a", "profiles.toml: it is no TOML"),
+        ("[a", "profiles.toml: expected TOML"),
+        ("[a]\nparallel = " + "9" * 5000, "profiles.toml: expected TOML"),
         ("a = 1", "profiles.toml: expected tables named like [my-registry], found 'a'"),
         ('["A b"]', "found 'A b'"),
-        ("[a]\nmax_layer_sise = 1", "a.max_layer_sise: there is no such field; expected one of title, hosts, max_layer_size"),
+        (
+            "[a]\nmax_layer_sise = 1",
+            "a.max_layer_sise: there is no such field; expected one of title, hosts, note",
+        ),
         ('[a]\nmax_layer_size = "big"', "a.max_layer_size: expected a size such as \"500MB\" or 500_000_000, found 'big'"),
         ("[a]\nmax_layer_size = true", "found True"),
         ("[a]\nmax_layer_size = { source = 's' }", "a.max_layer_size: expected a value, or { value, source, date }"),
@@ -65,6 +72,8 @@ def test_what_is_not_said_is_as_in_generic_or_as_in_another() -> None:
         ("[a]\nhosts = 'example.com'", "a.hosts: expected a list of host names without port"),
         ("[a]\nhosts = ['example.com:5000']", "a.hosts: expected a list of host names without port"),
         ('[a]\ntitle = "two\\nlines"', "a.title: expected a text of one line"),
+        ("[a]\nhelper = '../sh'", "a.helper: expected a helper's name"),
+        ("[a]\nlogin = 1", "a.login: expected a text of one line, found 1"),
         ("[a]\nlike = 'nobody'", "a.like: expected one of generic, replicated"),
         ("[a]\nlike = []", "a.like: expected one of"),
     ],

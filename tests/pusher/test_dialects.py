@@ -41,7 +41,7 @@ def push(
     try:
         assert destination.finish(image) == image.root.digest
     finally:
-        destination.abandon()
+        destination.close()
     for layer in layers_of(image):
         assert registry.blobs[layer.digest] == b"".join(bytes(chunk) for chunk in layer.chunks())
     return destination.stats
@@ -94,7 +94,7 @@ def test_what_one_upload_learns_holds_for_all() -> None:
         client = client_of(registry.address, plain_http=True)
         destination = RegistryDestination(client, Reference(registry.address, "a/b", "1"), profile=GENERIC, jobs=1)
         destination.finish(image)
-        destination.abandon()
+        destination.close()
         assert sum(seen.status == 413 for seen in registry.seen) <= 4
 
 
@@ -147,5 +147,5 @@ def test_a_blob_that_is_never_committed_is_known_after_one_try() -> None:
         assert destination.stats.bytes_sent <= 21_001_000
         with pytest.raises(BlobTooSlowError):
             destination.finish(image)
-        destination.abandon()
+        destination.close()
         assert 3 <= len([seen for seen in registry.seen if seen.status == 524]) <= 5

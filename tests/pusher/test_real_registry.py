@@ -70,7 +70,7 @@ def push(
             content = client.blob_content(name, layer.digest, layer.size)
             assert sum(len(chunk) for chunk in Blob(layer.digest, content).verified("pulled")) == layer.size
     finally:
-        destination.abandon()
+        destination.close()
     return stats
 
 
@@ -108,7 +108,7 @@ def test_foreign_layers_stay_where_they_are(anonymous: Served) -> None:
     destination = RegistryDestination(client, Reference(anonymous.address, "app/foreign", "1"), profile=GENERIC)
     assert destination.finish(changed) == manifest.digest
     assert destination.stats.blobs_sent == 2
-    destination.abandon()
+    destination.close()
 
 
 @pytest.mark.parametrize("registry", ["htpasswd", "token", "tls"], indirect=True)
@@ -121,14 +121,14 @@ def test_without_a_login_it_says_so_before_anything_is_sent(registry: tuple[Serv
             destination.check()
         assert "wrong-secret-77" not in str(caught.value)
         assert "layerkit login" in str(caught.value)
-        destination.abandon()
+        destination.close()
 
 
 def test_check_leaves_no_upload_behind(anonymous: Served) -> None:
     client = client_of(anonymous.address)
     destination = RegistryDestination(client, parse_reference(f"{anonymous.address}/app/check:1"), profile=GENERIC)
     destination.check()
-    destination.abandon()
+    destination.close()
     with pytest.raises(NotFoundError):
         client_of(anonymous.address).get_manifest("app/check", "1")
 

@@ -36,7 +36,7 @@ def pushed(
         assert destination.finish(image) == image.root.digest
         assert sha256(client.get_manifest(name, "1")[0]) == image.root.digest
     finally:
-        destination.abandon()
+        destination.close()
     return destination.stats
 
 

@@ -79,7 +79,7 @@ def test_an_index(index: Stored) -> None:
     image = opened(index)
     assert image.root.media_type == OCI_INDEX
     assert len(image.platforms()) == 2
-    assert len(image.attestations()) == 1
+    assert len(image.referrers()) == 1
     assert validate(image) == []
 
 
