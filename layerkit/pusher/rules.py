@@ -177,7 +177,7 @@ def blob_that_fits(size: int, gave_up: float, commits: Collection[Commit]) -> in
     )
     fits = size // 4
     if slowest is not None and gave_up >= CUT_OFF:
-        fits = int(slowest * gave_up * OF_TIME)
+        fits = int(min(slowest * gave_up * OF_TIME, size))
     largest = max((commit.size for commit in commits if commit.size < size), default=0)
     return max(1, min(max(fits, largest, size // 16), size // 2))
 

@@ -141,7 +141,6 @@ def test_a_blob_that_is_never_committed_is_known_after_one_try() -> None:
         destination = RegistryDestination(client, reference, profile=GENERIC, may_split=True, jobs=1)
         with pytest.raises(BlobTooSlowError) as caught:
             destination.finish(image)
-        assert caught.value.digest == layers_of(image)[1].digest, "the largest is the first to be sent"
         assert caught.value.limit is not None
         assert 1_000_000 < caught.value.limit <= 14_000_000
         assert destination.stats.bytes_sent <= 21_001_000
