@@ -99,7 +99,7 @@ class Seen:
     at: float = field(default_factory=time.monotonic)
 
 
-class _Upload:
+class Upload:
     def __init__(self) -> None:
         self.id = secrets.token_hex(8)
         self.data = bytearray()
@@ -118,7 +118,7 @@ class Registry:
         self.manifests: dict[str, tuple[str, bytes]] = {}
         self.seen: list[Seen] = []
         self.address = ""
-        self._uploads: dict[str, _Upload] = {}
+        self.uploads: dict[str, Upload] = {}
 
     @contextlib.contextmanager
     def serving(self) -> Iterator["Registry"]:
@@ -147,14 +147,14 @@ class Registry:
         elif call.method == "POST":
             self._begin(call, match["name"])
         else:
-            upload = self._uploads.get(match["upload"])
+            upload = self.uploads.get(match["upload"])
             if upload is None:
                 call.read()
                 call.refuse(404, "BLOB_UPLOAD_UNKNOWN")
             elif call.method == "GET":
                 self._tell(call, match["name"], upload)
             elif call.method == "DELETE":
-                del self._uploads[upload.id]
+                del self.uploads[upload.id]
                 call.reply(204)
             else:
                 self._receive(call, match["name"], upload)
@@ -172,8 +172,8 @@ class Registry:
             call.refuse(404, "MANIFEST_UNKNOWN")
 
     def _begin(self, call: "_Call", name: str) -> None:
-        upload = _Upload()
-        self._uploads[upload.id] = upload
+        upload = Upload()
+        self.uploads[upload.id] = upload
         headers = {"Location": f"/v2/{name}/blobs/uploads/{upload.id}?_state=s", "Range": "0-0"}
         if self.dialect.min_chunk:
             headers["OCI-Chunk-Min-Length"] = str(self.dialect.min_chunk)
@@ -181,14 +181,14 @@ class Registry:
             headers["OCI-Chunk-Max-Length"] = str(self.dialect.announced_max)
         call.reply(202, headers)
 
-    def _tell(self, call: "_Call", name: str, upload: _Upload) -> None:
+    def _tell(self, call: "_Call", name: str, upload: Upload) -> None:
         if self.dialect.get_status != 204:
             call.refuse(self.dialect.get_status, "UNSUPPORTED")
             return
         location = f"/v2/{name}/blobs/uploads/{upload.id}?_state=s"
         call.reply(204, {"Location": location, "Range": f"0-{max(len(upload.data) - 1, 0)}"})
 
-    def _receive(self, call: "_Call", name: str, upload: _Upload) -> None:
+    def _receive(self, call: "_Call", name: str, upload: Upload) -> None:
         if not self._takes(call, upload):
             return
         given = call.headers.get("content-range")
@@ -210,7 +210,7 @@ class Registry:
             headers["Range"] = said
         call.reply(self.dialect.patch_status, headers)
 
-    def _takes(self, call: "_Call", upload: _Upload) -> bool:
+    def _takes(self, call: "_Call", upload: Upload) -> bool:
         """Answers what the dialect refuses."""
         dialect = self.dialect
         is_patch = call.method == "PATCH"
@@ -243,7 +243,7 @@ class Registry:
             return True
         return False
 
-    def _said(self, upload: _Upload, length: int) -> str | None:
+    def _said(self, upload: Upload, length: int) -> str | None:
         end = len(upload.data)
         return {
             "end": f"0-{end - 1}",
@@ -254,16 +254,16 @@ class Registry:
             "less": f"0-{end - 2}",
         }.get(self.dialect.ranges)
 
-    def _commit(self, call: "_Call", upload: _Upload) -> None:
+    def _commit(self, call: "_Call", upload: Upload) -> None:
         size = len(upload.data)
         if self.dialect.max_blob is not None and size > self.dialect.max_blob:
-            self._uploads.pop(upload.id, None)
+            self.uploads.pop(upload.id, None)
             call.reply(524)
             return
         if self.dialect.commit_413 is not None and size > self.dialect.commit_413:
             call.refuse(413, "SIZE_INVALID", f"layers are limited to {self.dialect.commit_413} bytes")
             return
-        self._uploads.pop(upload.id, None)
+        self.uploads.pop(upload.id, None)
         digest = f"sha256:{hashlib.sha256(upload.data).hexdigest()}"
         if f"digest={digest}" not in call.query:
             call.refuse(400, "DIGEST_INVALID")

@@ -25,14 +25,14 @@ from layerkit.state import NOTHING_REMEMBERED
 from tests.pusher.images import image_of, layers_of, noise
 from tests.pusher.random_registry import HOST, RandomTransport, client_over
 
-RUNS = int(os.environ.get("RANDOM_PUSHES", "400"))
+RUNS = int(os.environ.get("RANDOM_PUSHES", "1000"))
 SIZE = 100_000
 BLOB = blob_of(noise(SIZE, 77))
 CHUNK, SMALLEST = 20_000, 4_000
 
 MOST_REQUESTS = 400
-"""For a blob of 25 smallest bodies. Of 30,000 registries the worst took 73, 6.2 times the bytes, and 3,200 seconds; in theory each
-of the 25 may be tried 8 times, 12 times over."""
+"""For a blob of 25 smallest bodies. Of 30,000 registries the worst took 73, 6.2 times the bytes, and 3,200 seconds; in theory
+each of the 25 may be tried 8 times, 12 times over."""
 
 MOST_BYTES = 20 * SIZE
 MOST_SECONDS = 20_000
