@@ -16,6 +16,7 @@ from layerkit.registry.client import connect
 from layerkit.rewrite import options_for
 from layerkit.rewrite.plan import LayerPlan, plan_layers
 from layerkit.sources import open_image as _open_image
+from layerkit.state import State
 
 
 def open_image(spec: str | Path, *, progress: Progress = SILENT, environment: Mapping[str, str] | None = None) -> Image:
@@ -82,7 +83,8 @@ def push(
 ) -> str:
     """Uploads the image as it is, the tag last; returns `HOST/REPOSITORY:TAG@DIGEST`. Blobs that are there already aren't sent.
 
-    Credentials are looked up where docker and podman keep them unless given. Raises UsageError for a name that can't be,
+    Credentials are looked up where docker and podman keep them unless given. What the registry teaches, and where an upload
+    stands, is remembered in the user's state directory, by `environment`. Raises UsageError for a name that can't be,
     RefusedError, UnreachableError, ImageError when a blob is damaged."""
     target = parse_reference(reference)
     variables = os.environ if environment is None else environment
@@ -95,6 +97,7 @@ def push(
         progress=progress,
     )
     profile = load_profiles(variables).for_host(target.host)
-    with RegistryDestination(client, target, profile=profile, jobs=jobs, progress=progress) as destination:
+    state = State.of(variables, progress.note)
+    with RegistryDestination(client, target, profile=profile, jobs=jobs, state=state, progress=progress) as destination:
         digest = destination.finish(image)
     return target.at(digest)

@@ -20,8 +20,8 @@ from layerkit.cli.options import (
     verbosity,
 )
 from layerkit.cli.push import ask_to_push, open_push, telling
-from layerkit.cli.registries import connector, target_of
-from layerkit.cli.reusing import reuse
+from layerkit.cli.registries import connector, remembered, target_of
+from layerkit.cli.reusing import reusable
 from layerkit.deliver import deliver
 from layerkit.errors import UsageError
 from layerkit.image.digest import Digest, short
@@ -31,9 +31,13 @@ from layerkit.image.media_types import is_image_config
 from layerkit.image.reference import Reference, app_reference, check_slug, parse_reference
 from layerkit.profiles import REPLICATED
 from layerkit.progress import Progress
+from layerkit.pusher.host import remembered_blob_limit
+from layerkit.pusher.reuse import Reuse
 from layerkit.registry.client import RegistryClient
 from layerkit.report.sizes import format_size
 from layerkit.rewrite import FixOptions, fix_image
+from layerkit.rewrite.options import MIN_LIMIT
+from layerkit.state import State
 
 
 @click.command()
@@ -78,17 +82,26 @@ def command(
     profile = profile_for_target(profile_name, target)
     if profile.note:
         progress.note(f"{profile.title}: {profile.note}")
-    options = fixing.fix_options(splitting, profile, None)
+    state = remembered(progress)
+    if upload.forget:
+        state.forget(target.registry)
+    options = _as_learned(fixing.fix_options(splitting, profile, None), splitting, state, target)
     client = connect(target.registry)
     if dry_run:
         _dry_run(source, target, options, client, as_json, progress)
         return
     client.contact()
-    options, repositories = _with_known(options, client, target, upload)
-    with telling(open_push(target, profile, connect, upload, jobs, progress, repositories), progress) as destination:
+    reuse = Reuse(client, state, progress=progress)
+    known, repositories = reusable(client, target, upload.reuse_from, reuse)
+    options = replace(options, known=known)
+    push = open_push(target, profile, connect, upload, jobs, progress, repositories, may_split=True)
+    with telling(push, progress) as destination:
         ask_to_push(destination, target, profile)
+        reuse.sending_rate = lambda: destination.sending_rate
         save = fixing.saving(splitting, source, progress)
         done = deliver(source, options, destination, verify=splitting.verify, progress=progress, before_name=save)
+        if splitting.verify:  # every part was decoded from the bytes that were published
+            state.prove({part.blob.digest: part.diff_id for change in done.fixed.changes for part in change.parts})
         fixing.tell(done.fixed, source, progress)
     if as_json:
         result = {"reference": target.at(done.digest), "digest": done.digest, **fixing.as_json(done.fixed)}
@@ -121,11 +134,12 @@ def _own(source: Image, app: str | None) -> Reference:
     return own
 
 
-def _with_known(
-    options: FixOptions, client: RegistryClient, target: Reference, upload: Upload
-) -> tuple[FixOptions, tuple[str, ...]]:
-    known, repositories = reuse(client, target, upload.reuse_from)
-    return replace(options, known=known), repositories
+def _as_learned(options: FixOptions, splitting: Splitting, state: State, target: Reference) -> FixOptions:
+    """Layers no larger than what the registry was found to commit in time, unless the user has said how large."""
+    learned = remembered_blob_limit(state, target.registry)
+    if learned is None or splitting.max_layer_size is not None:
+        return options
+    return replace(options, max_layer_size=max(MIN_LIMIT, min(learned, options.max_layer_size)))
 
 
 def _dry_run(

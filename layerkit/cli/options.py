@@ -107,6 +107,8 @@ class Upload:
     chunk_size: int | None
     """Bytes; None: the target's profile decides."""
     reuse_from: tuple[str, ...]
+    forget: bool
+    """What earlier runs learned of the registry."""
 
 
 def _with(options: Sequence[Callable[[Command], Command]], function: Command) -> Command:
@@ -181,6 +183,7 @@ _UPLOAD: list[Callable[[Any], Any]] = [
         metavar="REFERENCE",
         help="An image at the registry whose layers needn't be sent again; may be given several times.",
     ),
+    click.option("--forget", is_flag=True, help="Forget what earlier pushes learned of the registry: ways, sizes, time limits."),
 ]
 
 
@@ -225,7 +228,7 @@ def connection_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def upload_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(**given: Any) -> Any:
-        upload = Upload(chunk_size=given.pop("chunk_size"), reuse_from=tuple(given.pop("reuse_from")))
+        upload = Upload(given.pop("chunk_size"), tuple(given.pop("reuse_from")), given.pop("forget"))
         return function(upload=upload, **given)
 
     return _with(_UPLOAD, wrapper)

@@ -9,8 +9,8 @@ import click
 from layerkit.cli.choosing import profile_for_target, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, Upload, connection_options, jobs_option, json_option, upload_options, verbosity
-from layerkit.cli.registries import Connect, connector, target_of
-from layerkit.errors import BlobTooSlowError, NotFoundError
+from layerkit.cli.registries import Connect, connector, remembered, target_of
+from layerkit.errors import BlobTooLargeError, BlobTooSlowError, NotFoundError
 from layerkit.image.image import Image
 from layerkit.image.reference import Reference
 from layerkit.profiles import Profile
@@ -55,7 +55,7 @@ def command(
         ask_to_push(destination, target, profile)
         try:
             digest = destination.finish(source)
-        except BlobTooSlowError:
+        except (BlobTooSlowError, BlobTooLargeError):
             progress.note(f"push sends layers as they are; to split them: layerkit fix-and-push {image} {target}")
             raise
     click.echo(json.dumps({"reference": target.at(digest), "digest": digest}, indent=2) if as_json else target.at(digest))
@@ -88,8 +88,14 @@ def open_push(
     jobs: int | None,
     progress: Progress,
     mount_from: tuple[str, ...] = (),
+    *,
+    may_split: bool = False,
 ) -> RegistryDestination:
-    """The registry as a destination, with the limits of its profile."""
+    """The registry as a destination, with the limits of its profile and what earlier runs learned. `may_split`: layers that are
+    too large for it are made smaller."""
+    state = remembered(progress)
+    if upload.forget:
+        state.forget(target.registry)
     return RegistryDestination(
         connect(target.registry),
         target,
@@ -97,6 +103,8 @@ def open_push(
         jobs=jobs,
         chunk_size=upload.chunk_size,
         mount_from=mount_from or tuple(target_of(other).repository for other in upload.reuse_from),
+        state=state,
+        may_split=may_split,
         progress=progress,
     )
 

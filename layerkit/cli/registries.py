@@ -12,6 +12,7 @@ from layerkit.errors import UsageError
 from layerkit.image.reference import Reference, host_of, parse_reference
 from layerkit.profiles import load_profiles
 from layerkit.progress import Progress
+from layerkit.state import State
 
 if TYPE_CHECKING:
     from layerkit.registry.client import RegistryClient
@@ -42,6 +43,11 @@ def connector(connection: Connection, progress: Progress) -> Connect:
         )
 
     return client_of
+
+
+def remembered(progress: Progress) -> State:
+    """What earlier runs left for this one."""
+    return State.of(os.environ, progress.note)
 
 
 def login_of(registry: str) -> str:

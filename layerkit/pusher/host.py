@@ -83,6 +83,11 @@ class Host:
                 safe = least(max(self.smallest, int(self._rate * rules.max_seconds * OF_TIME)), safe)
         return replace(rules, safe_body=safe)
 
+    @property
+    def rate(self) -> float | None:
+        """Bytes a second of the bodies sent lately; None: there were none that tell."""
+        return self._rate
+
     # Lessons
 
     def refuses_body(self, sent: int, limit: int | None) -> bool:
@@ -167,10 +172,7 @@ class Host:
         return True
 
 
-def remembered_blob_limit(state: State, host: str) -> tuple[int, str] | None:
-    """Bytes above which blobs weren't committed there in earlier runs, and when that was learned; None: not known."""
+def remembered_blob_limit(state: State, host: str) -> int | None:
+    """Bytes above which blobs weren't committed there in earlier runs; None: not known."""
     lesson = state.lesson(host)
-    if lesson is None:
-        return None
-    size = recalled(_NOTHING, lesson.fields).max_blob
-    return (size, lesson.learned.isoformat()) if size is not None else None
+    return recalled(_NOTHING, lesson.fields).max_blob if lesson is not None else None

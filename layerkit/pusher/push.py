@@ -111,6 +111,11 @@ class RegistryDestination:
         count = {outcome: done.count(outcome) for outcome in Outcome}
         return Stats(self._traffic.sent, count[Outcome.SENT], count[Outcome.THERE], count[Outcome.MOUNTED])
 
+    @property
+    def sending_rate(self) -> float | None:
+        """Bytes a second at which one blob has been sent lately; None: none was."""
+        return self._target.host.rate
+
     def check(self) -> None:
         """May the user push here? Asks the registry for an upload and gives it back: better to know before an image is read.
         Raises UnauthorisedError, RefusedError, UnreachableError."""

@@ -163,7 +163,8 @@ class LayerRewriter:
         known = self._options.known.get(part.diff_id)
         if known is None or declared_compression(known.descriptor.media_type) is not compression:
             return None
-        return known.blob if known.blob.size <= max(part.blob.size, self._options.max_layer_size) else None
+        fits = known.blob.size <= max(part.blob.size, self._options.max_layer_size)
+        return known.blob if fits and known.is_proven() else None
 
     def _change(self, layer: Descriptor, diff_id: Digest, decision: Decision, where: str) -> LayerChange | None:
         """None: it has to stay as it is. Raises CannotFixError for a layer that is too large and may not be split."""
