@@ -10,7 +10,7 @@ from pathlib import Path
 import xxhash
 
 from layerkit.image.blob import FileRange, InputFile
-from layerkit.layers.planner import Constraints, Planner
+from layerkit.plan.planner import Constraints, Planner
 from layerkit.tar.framing import Framer, members_of
 from layerkit.verify.layer_tree import LayerTree
 

@@ -9,26 +9,16 @@ from dataclasses import dataclass, replace
 
 from layerkit.destinations.destination import Destination
 from layerkit.errors import BlobTooLargeError, BlobTooSlowError, CannotFixError, OutputError, ProofError
-from layerkit.image.blob import Blob, Buffer
 from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image
-from layerkit.layers.part import Witness
-from layerkit.layers.spool import Spool
 from layerkit.progress import SILENT, Progress
-from layerkit.proof import Prover
-from layerkit.rewrite import Fixed, FixOptions, LayerChange, Listener, fix_image
+from layerkit.rewrite import Fixed, FixOptions, fix_image
 from layerkit.rewrite.options import MIN_LIMIT
+from layerkit.spool import Spool
 
 MAX_REFINEMENTS = 6
 """Times layers are made smaller that don't get through, each time to a half at most: a 64th of a gigabyte is a matter of seconds
 anywhere."""
-
-Offer = Callable[[Blob, str], None]
-"""Takes a blob of the result, and what to call it."""
-
-
-def _nowhere(blob: Blob, label: str) -> None:
-    pass
 
 
 @dataclass(frozen=True)
@@ -44,7 +34,6 @@ def deliver(
     options: FixOptions,
     destination: Destination,
     *,
-    verify: bool = True,
     spool: Spool | None = None,
     progress: Progress = SILENT,
     before_name: Callable[[Fixed], None] = lambda fixed: None,
@@ -53,9 +42,9 @@ def deliver(
     before the result has its name. Raises what `fix_image`, the proof, the destination and `before_name` raise; then there is
     no name."""
     spool = spool or Spool()
-    fixed = fix_and_prove(image, options, verify=verify, spool=spool, progress=progress, offer=destination.offer)
+    fixed = fix_image(image, options, spool=spool, progress=progress, receiver=destination)
     before_name(fixed)
-    refining = _Refining(options, destination, verify, spool, progress)
+    refining = _Refining(options, destination, spool, progress)
     for _ in range(MAX_REFINEMENTS + 1):
         try:
             digest = destination.finish(fixed.image)
@@ -68,57 +57,13 @@ def deliver(
     )
 
 
-def fix_and_prove(
-    image: Image,
-    options: FixOptions,
-    *,
-    verify: bool = True,
-    spool: Spool,
-    progress: Progress = SILENT,
-    offer: Offer = _nowhere,
-) -> Fixed:
-    """The fixed image, proven unless `verify` is False. Raises what `fix_image` raises, and ProofError."""
-    listener = _Proving(offer) if verify else _Offering(offer)
-    return fix_image(image, options, spool=spool, progress=progress, listener=listener)
-
-
-class _Offering(Listener):
-    """Offers blobs as they are made."""
-
-    def __init__(self, offer: Offer) -> None:
-        self._offer = offer
-
-    def announce(self, blob: Blob, label: str) -> None:
-        self._offer(blob, label)
-
-
-class _Proving(_Offering):
-    """And has them proven."""
-
-    reads_back = True
-
-    def __init__(self, offer: Offer) -> None:
-        super().__init__(offer)
-        self._prover = Prover()
-
-    def watch(self, where: str) -> Callable[[Buffer], None]:
-        return self._prover.watch(where)
-
-    def witness(self, where: str, number: int) -> Witness:
-        return self._prover.witness(where, number)
-
-    def changed(self, change: LayerChange) -> None:
-        self._prover.prove(change)
-
-
 class _Refining:
     """Makes layers smaller that the destination doesn't take."""
 
-    def __init__(self, options: FixOptions, destination: Destination, verify: bool, spool: Spool, progress: Progress) -> None:
+    def __init__(self, options: FixOptions, destination: Destination, spool: Spool, progress: Progress) -> None:
         self.slow: dict[Digest, int] = {}
         self._options = options
         self._destination = destination
-        self._verify = verify
         self._spool = spool
         self._progress = progress
         self._whole: set[Digest] = set()
@@ -167,14 +112,13 @@ class _Refining:
         again = replace(
             self._options,
             limits=limits,
+            keeps_times=True,
             max_layer_size=1 << 62,
             compression=None,
             platforms=(),
             keep_attestations=True,
         )
-        refined = fix_and_prove(
-            fixed.image, again, verify=self._verify, spool=self._spool, progress=self._progress, offer=self._destination.offer
-        )
+        refined = fix_image(fixed.image, again, spool=self._spool, progress=self._progress, receiver=self._destination)
         return replace(refined, changes=(*fixed.changes, *refined.changes), taken_out=fixed.taken_out, absent=fixed.absent)
 
 

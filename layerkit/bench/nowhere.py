@@ -4,7 +4,7 @@ from typing import Self
 
 from layerkit.destinations.intake import Intake
 from layerkit.destinations.parts import parts_of
-from layerkit.image.blob import Blob
+from layerkit.image.blob import Blob, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.progress import SILENT, Progress
@@ -19,6 +19,9 @@ class Nowhere:
         """Bytes."""
         self._progress = progress
         self._intake = Intake(self._read)
+
+    def begin(self, label: str) -> Writing | None:
+        return None
 
     def offer(self, blob: Blob, label: str) -> None:
         self._intake.offer(blob, label)

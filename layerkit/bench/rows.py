@@ -92,21 +92,21 @@ def measure(
     progress = Once(progress)
     rows = [Row(setting) for setting in settings]
     options = [
-        options_for(GENERIC, max_layer_size=limit, compression=compression, level=level, jobs=jobs)
+        options_for(GENERIC, max_layer_size=limit, compression=compression, level=level, proven=verify, jobs=jobs)
         for limit, compression, level in settings
     ]
     for _ in range(runs):
         for row, chosen in zip(rows, options, strict=True):
             if not row.problem:
-                _run(image, row, chosen, verify, progress)
+                _run(image, row, chosen, progress)
     return rows
 
 
-def _run(image: Image, row: Row, options: FixOptions, verify: bool, progress: Progress) -> None:
+def _run(image: Image, row: Row, options: FixOptions, progress: Progress) -> None:
     began = time.perf_counter()
     try:
         with Nowhere(progress) as nowhere:
-            done = deliver(image, options, nowhere, verify=verify, progress=progress)
+            done = deliver(image, options, nowhere, progress=progress)
     except (OutputError, ProofError):
         raise  # these say nothing about the setting
     except CannotFixError as error:

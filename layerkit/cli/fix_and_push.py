@@ -1,6 +1,5 @@
 """`layerkit fix-and-push IMAGE [REFERENCE]`: the image in the registry, however it was."""
 
-import json
 from dataclasses import replace
 
 import click
@@ -35,6 +34,7 @@ from layerkit.pusher.host import remembered_blob_limit
 from layerkit.pusher.reuse import Reuse
 from layerkit.registry.client import RegistryClient
 from layerkit.report.sizes import format_size
+from layerkit.report.text import json_text
 from layerkit.rewrite import FixOptions, fix_image
 from layerkit.rewrite.options import MIN_LIMIT
 from layerkit.state import State
@@ -99,13 +99,13 @@ def command(
         ask_to_push(destination, target, profile)
         reuse.sending_rate = lambda: destination.sending_rate
         save = fixing.saving(splitting, source, progress)
-        done = deliver(source, options, destination, verify=splitting.verify, progress=progress, before_name=save)
-        if splitting.verify:  # every part was decoded from the bytes that were published
-            state.prove({part.blob.digest: part.diff_id for change in done.fixed.changes for part in change.parts})
+        done = deliver(source, options, destination, progress=progress, before_name=save)
+        # Every part was decoded from the very bytes that were published.
+        state.prove({part.blob.digest: part.diff_id for change in done.fixed.changes for part in change.parts})
         fixing.tell(done.fixed, source, progress)
     if as_json:
         result = {"reference": target.at(done.digest), "digest": done.digest, **fixing.as_json(done.fixed)}
-        click.echo(json.dumps(result, indent=2))
+        click.echo(json_text(result))
     else:
         click.echo(target.at(done.digest))
 
@@ -157,7 +157,7 @@ def _dry_run(
             for digest, blob in blobs.items()
         ]
         plan = {"reference": target.at(fixed.image.root.digest), "blobs": rows, **fixing.as_json(fixed)}
-        click.echo(json.dumps(plan, indent=2))
+        click.echo(json_text(plan))
         return
     click.echo(f"would push {target}\n@{fixed.image.root.digest}")
     names = {

@@ -27,6 +27,7 @@ def fix_options(splitting: Splitting, profile: Profile, jobs: int | None) -> Fix
         platforms=splitting.platforms,
         keep_attestations=splitting.keep_attestations,
         allow_oversized=splitting.allow_oversized,
+        proven=splitting.verify,
         jobs=jobs,
     )
 

@@ -1,6 +1,5 @@
 """`layerkit push IMAGE REFERENCE`: uploads an image as it is."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +17,7 @@ from layerkit.progress import Progress
 from layerkit.pusher.push import RegistryDestination
 from layerkit.report.findings import check
 from layerkit.report.sizes import format_size
+from layerkit.report.text import json_text
 
 
 @click.command()
@@ -58,7 +58,7 @@ def command(
         except (BlobTooSlowError, BlobTooLargeError):
             progress.note(f"push sends layers as they are; to split them: layerkit fix-and-push {image} {target}")
             raise
-    click.echo(json.dumps({"reference": target.at(digest), "digest": digest}, indent=2) if as_json else target.at(digest))
+    click.echo(json_text({"reference": target.at(digest), "digest": digest}) if as_json else target.at(digest))
 
 
 def warn_of_refusals(image: Image, profile: Profile, progress: Progress) -> None:

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Protocol, Self
 
-from layerkit.image.blob import Blob
+from layerkit.image.blob import Blob, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 
@@ -15,6 +15,10 @@ class Destination(Protocol):
         with open_destination("fixed.tar") as destination:
             digest = destination.finish(image)
     """
+
+    def begin(self, label: str) -> Writing | None:
+        """A blob is about to be made, which progress calls `label`: its bytes go there. None: it is to be offered when it is
+        complete."""
 
     def offer(self, blob: Blob, label: str) -> None:
         """`blob` will probably be part of the image: begin to take it. Returns soon, is idempotent per digest, may be called from

@@ -16,7 +16,7 @@ from layerkit.destinations.intake import Intake
 from layerkit.destinations.parts import docker_manifest, entries_of, index_json, parts_of
 from layerkit.destinations.whole_file import WholeFile, output_errors
 from layerkit.errors import UsageError
-from layerkit.image.blob import Blob, Buffer
+from layerkit.image.blob import Blob, Buffer, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.image.layout import DOCKER_FILE, INDEX_FILE, LAYOUT, LAYOUT_FILE, Name, blob_path
@@ -36,6 +36,7 @@ class Sink(Protocol):
     def can_rewind(self) -> bool: ...
     def rewind(self, size: int) -> None: ...
     def write(self, data: Buffer) -> None: ...
+    def write_at(self, offset: int, data: Buffer) -> None: ...
     def commit(self) -> None: ...
     def close(self) -> None: ...
 
@@ -56,6 +57,9 @@ class StreamSink:
     @property
     def can_rewind(self) -> bool:
         return False
+
+    def write_at(self, offset: int, data: Buffer) -> None:
+        raise io.UnsupportedOperation(f"{self.name} can't be taken back")
 
     def rewind(self, size: int) -> None:
         raise io.UnsupportedOperation(f"{self.name} can't be taken back")  # as streams say it that can't seek
@@ -88,6 +92,9 @@ class OciArchive:
         """Raises OutputError when nothing can be written there."""
         return cls(WholeFile(path), name=name, progress=progress)
 
+    def begin(self, label: str) -> Writing | None:
+        return _Growing(self, self._intake) if self._sink.can_rewind else None
+
     def offer(self, blob: Blob, label: str) -> None:
         if self._sink.can_rewind:
             self._intake.offer(blob, label)
@@ -104,8 +111,8 @@ class OciArchive:
         if docker is not None:
             self._add(DOCKER_FILE, docker)
         self._add(INDEX_FILE, index_json(entries_of(image, names)))
-        self._write(END_OF_ARCHIVE)
-        self._write(bytes(-self._written % _RECORD))
+        self.write(END_OF_ARCHIVE)
+        self.write(bytes(-self._written % _RECORD))
         self._sink.commit()
         return image.root.digest
 
@@ -124,28 +131,76 @@ class OciArchive:
             return
         behind = self._places[first:]
         del self._places[first:]
-        self._written = behind[0][1]
-        self._sink.rewind(self._written)
+        self.rewind(behind[0][1])
         for digest, _ in behind:
             if digest in blobs:
                 self._put(*blobs[digest])
 
     def _put(self, blob: Blob, label: str) -> None:
         self._places.append((blob.digest, self._written))
-        self._write(_header(blob_path(blob.digest), blob.size))
+        self.write(_header(blob_path(blob.digest), blob.size))
         with self._progress.task(label, blob.size) as task:
             for chunk in blob.verified(label):
                 self._intake.check()
-                self._write(chunk)
+                self.write(chunk)
                 task.advance(len(chunk))
-        self._write(bytes(-blob.size % BLOCK))
+        self.write(bytes(-blob.size % BLOCK))
+
+    def written(self) -> int:
+        """Bytes so far."""
+        return self._written
+
+    def place(self, blob: Blob, at: int) -> None:
+        """All of `blob` stands behind the header at this offset, which isn't written yet."""
+        self._sink.write_at(at, _header(blob_path(blob.digest), blob.size))
+        self.write(bytes(-blob.size % BLOCK))
+        self._places.append((blob.digest, at))
+
+    def rewind(self, size: int) -> None:
+        self._sink.rewind(size)
+        self._written = size
 
     def _add(self, path: str, data: bytes) -> None:
-        self._write(_header(path, len(data)) + data + bytes(-len(data) % BLOCK))
+        self.write(_header(path, len(data)) + data + bytes(-len(data) % BLOCK))
 
-    def _write(self, data: Buffer) -> None:
+    def write(self, data: Buffer) -> None:
         self._sink.write(data)
         self._written += len(data)
+
+
+class _Growing:
+    """A blob that is written while it is made: its header, which says its digest and size, comes at last. Nothing else is written
+    meanwhile."""
+
+    def __init__(self, archive: OciArchive, intake: Intake) -> None:
+        self._archive = archive
+        self._intake = intake
+        intake.turn.acquire()
+        self._is_open = True
+        self._at = archive.written()
+        archive.write(bytes(BLOCK))
+
+    def write(self, data: Buffer) -> None:
+        self._archive.write(data)
+
+    def rewind(self, size: int) -> None:
+        self._archive.rewind(self._at + BLOCK + size)
+
+    def finish(self, blob: Blob) -> None:
+        if self._intake.claim(blob.digest):
+            self._archive.place(blob, self._at)
+            self._end()
+        else:
+            self.discard()
+
+    def discard(self) -> None:
+        if self._is_open:
+            self._archive.rewind(self._at)
+            self._end()
+
+    def _end(self) -> None:
+        self._is_open = False
+        self._intake.turn.release()
 
 
 class DockerArchive(OciArchive):

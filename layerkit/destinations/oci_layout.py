@@ -12,7 +12,7 @@ import secrets
 import shutil
 import stat
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -21,7 +21,7 @@ from layerkit.destinations.intake import Intake
 from layerkit.destinations.parts import entries_of, index_json, parts_of
 from layerkit.destinations.whole_file import WholeFile, output_errors, temporary_name
 from layerkit.errors import DamagedError, OutputError
-from layerkit.image.blob import Blob, FileRange, InputFile
+from layerkit.image.blob import Blob, Buffer, FileRange, InputFile, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.image.layout import INDEX_FILE, LAYOUT, LAYOUT_FILE, Name, blob_path, name_of
@@ -58,6 +58,9 @@ class OciLayout:
             self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
             self._folder.mkdir()
 
+    def begin(self, label: str) -> Writing | None:
+        return _Growing(self._folder, self._claimed)
+
     def offer(self, blob: Blob, label: str) -> None:
         self._intake.offer(blob, label)
 
@@ -80,6 +83,15 @@ class OciLayout:
     def __exit__(self, *_: object) -> None:
         self._intake.stop()
         self._remove()
+
+    def _claimed(self, blob: Blob) -> Path | None:
+        """Where a blob that was written while it was made belongs; None: it is there."""
+        if not self._intake.claim(blob.digest):
+            return None
+        path = self._collected[blob.digest] = self._folder / blob_path(blob.digest)
+        with output_errors(self._title):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def _collect(self, blob: Blob, label: str) -> None:
         if not self._is_new and self._holds(blob):
@@ -182,6 +194,33 @@ class OciLayout:
         if not isinstance(document, Index):
             raise DamagedError.mismatch(where, expected="an index", found=f"a manifest ({document.media_type})")
         return list(document.entries)
+
+
+class _Growing:
+    """A blob that is written while it is made: it gets its name at last. `place` says where it belongs."""
+
+    def __init__(self, folder: Path, place: Callable[[Blob], Path | None]) -> None:
+        self._place = place
+        self._path = temporary_name(folder / "blob")
+        self._file = WholeFile(self._path)
+
+    def write(self, data: Buffer) -> None:
+        self._file.write(data)
+
+    def rewind(self, size: int) -> None:
+        self._file.rewind(size)
+
+    def finish(self, blob: Blob) -> None:
+        path = self._place(blob)
+        if path is None:
+            self.discard()
+            return
+        self._file.commit()
+        with output_errors(str(path)):
+            self._path.replace(path)
+
+    def discard(self) -> None:
+        self._file.close()
 
 
 def _with(new: Sequence[Descriptor], there: Sequence[Descriptor]) -> list[Descriptor]:

@@ -56,6 +56,14 @@ class WholeFile:
                 self.written += count
                 view = view[count:]
 
+    def write_at(self, offset: int, data: Buffer) -> None:
+        """Over bytes that were written before."""
+        view = memoryview(data)
+        with self._told():
+            while view:
+                count = os.pwrite(self._fd, view, offset)
+                view, offset = view[count:], offset + count
+
     @property
     def can_rewind(self) -> bool:
         return self._temporary is not None

@@ -220,6 +220,22 @@ class Blob:
             )
 
 
+class Writing(Protocol):
+    """Where a blob's bytes go while they are made."""
+
+    def write(self, data: Buffer) -> None:
+        """The next bytes."""
+
+    def rewind(self, size: int) -> None:
+        """Only the first `size` bytes written so far were right."""
+
+    def finish(self, blob: Blob) -> None:
+        """That was all of `blob`."""
+
+    def discard(self) -> None:
+        """It isn't wanted. Safe to call after `finish`, which it doesn't undo."""
+
+
 def read_at(content: Content, offset: int, size: int) -> bytes:
     """`size` bytes at `offset`, fewer at the end."""
     return b"".join(content.section(offset, min(offset + size, content.size)).chunks())

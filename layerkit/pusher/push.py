@@ -23,12 +23,13 @@ from layerkit.errors import (
     NotFoundError,
     RefusedError,
 )
-from layerkit.image.blob import Blob, blob_of
-from layerkit.image.digest import Digest, short
+from layerkit.image.blob import Blob, Writing, blob_of
+from layerkit.image.digest import Digest, algorithm, encoded, short
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor, Index, Manifest
 from layerkit.image.media_types import is_foreign_layer
 from layerkit.image.reference import Reference
+from layerkit.image.referrers import Kind, referrer
 from layerkit.profiles import Profile
 from layerkit.progress import SILENT, Progress
 from layerkit.pusher.host import SMALLEST_BODY, Host
@@ -56,6 +57,9 @@ class Stats:
     blobs_sent: int
     blobs_there: int
     blobs_mounted: int
+
+
+_COSIGN_TAGS = {Kind.SIGNATURE: "sig", Kind.ATTESTATION: "att", Kind.SBOM: "sbom"}
 
 
 class RegistryDestination:
@@ -121,15 +125,21 @@ class RegistryDestination:
         Raises UnauthorisedError, RefusedError, UnreachableError."""
         self._client.may_upload(self._reference.repository, self._target.scope)
 
+    def begin(self, label: str) -> Writing | None:
+        return None
+
     def offer(self, blob: Blob, label: str) -> None:
         self._take(blob, label)
 
     def finish(self, image: Image) -> Digest:
         """Also callable again after a BlobTooSlowError, with an image that has smaller blobs: what is there stays there."""
         manifests = self._manifests(image)
-        self._wait({blob.digest: self._take(blob, label) for blob, label in self._blobs(image, manifests)})
-        for descriptor, document in manifests[:-1]:
+        beside = self._beside(image)
+        self._wait({blob.digest: self._take(blob, label) for blob, label in self._blobs(image, [*manifests, *beside])})
+        for descriptor, document in manifests if beside else manifests[:-1]:  # what is about the root comes after it
             self._put(image, descriptor, document, descriptor.digest)
+        for descriptor, document in beside:
+            self._put_referrer(image, descriptor, document)
         root, document = manifests[-1]
         name = self._reference.tag or root.digest
         self.tag_written = True
@@ -281,6 +291,25 @@ class RegistryDestination:
 
         visit(image.root.digest)
         return list(ordered.values())
+
+    def _beside(self, image: Image) -> list[tuple[Descriptor, Manifest]]:
+        """What stands beside the image in its layout: signatures, SBOMs."""
+        found = [(descriptor, image.document(descriptor)) for descriptor in image.beside if image.has(descriptor)]
+        return [(descriptor, document) for descriptor, document in found if isinstance(document, Manifest)]
+
+    def _put_referrer(self, image: Image, descriptor: Descriptor, document: Manifest) -> None:
+        """By its digest when it names its subject, which makes the registry list it; else under cosign's tag for its subject
+        (sigstore/cosign, SIGNATURE_SPEC.md). One that is refused is left out: the image doesn't need it."""
+        found = referrer(descriptor, document)
+        name: str = descriptor.digest
+        if found is not None and found.kind in _COSIGN_TAGS and "subject" not in document.fields:
+            subject = found.subject or image.root.digest
+            name = f"{algorithm(subject)}-{encoded(subject)}.{_COSIGN_TAGS[found.kind]}"
+        try:
+            self._put(image, descriptor, document, name)
+        except RefusedError as error:
+            what = found.kind.value if found is not None else "manifest"
+            self._progress.warn(f"{image.name}: the {what} {short(descriptor.digest)} was left out: {error}")
 
     def _registry_has_manifest(self, digest: Digest) -> bool:
         try:

@@ -13,11 +13,11 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
+from layerkit.compression.decode import decoded_chunks
 from layerkit.errors import CannotFixError, ImageError, RefusedError, UnreachableError
 from layerkit.image.blob import Blob, Buffer
 from layerkit.image.digest import Digest, short
 from layerkit.image.manifest import Descriptor
-from layerkit.layers.decode import decoded_chunks
 from layerkit.progress import SILENT, Progress
 from layerkit.registry.client import RegistryClient
 from layerkit.rewrite.options import Known

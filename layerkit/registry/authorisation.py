@@ -156,7 +156,7 @@ class Authoriser:
             headers["Authorization"] = credentials.basic()
             if credentials.kind is Kind.PASSWORD:
                 query.append(("account", credentials.username))
-        url = realm + ("&" if "?" in realm else "?") + urlencode(query) if query else realm
+        url = realm + ("&" if "?" in realm else "?") + urlencode(query, errors="replace") if query else realm
         return self._send("GET", url, headers, None)
 
     def _post(self, realm: str, service: str, scope: Scope, credentials: Credentials) -> Answer:
@@ -168,7 +168,7 @@ class Authoriser:
             "refresh_token": credentials.secret,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._send("POST", realm, headers, Body.of(urlencode(form).encode(), secret=True))
+        return self._send("POST", realm, headers, Body.of(urlencode(form, errors="replace").encode(), secret=True))
 
     def _check_realm(self, realm: str) -> None:
         parts = web_address(realm)

@@ -152,7 +152,7 @@ class FileCredentials:
             yield read_auth_file(self.authfile)
             return
         if inline := self.environment.get("DOCKER_AUTH_CONFIG"):
-            yield parse_auth_file(inline.encode(), "DOCKER_AUTH_CONFIG")
+            yield parse_auth_file(inline.encode("utf-8", "surrogateescape"), "DOCKER_AUTH_CONFIG")
         for path in self._paths():
             data = self._read(path)
             if data is not None:

@@ -107,7 +107,7 @@ def _findings(image: Image, profile: Profile, limit: int, wanted: Sequence[str])
             "--platform OS/ARCH chooses one",
         )
     yield from _index_findings(image)
-    families = set(_families(image))
+    families = set(_families(image)) if summary.platforms else set()  # what doesn't run isn't converted
     if profile.family and families - {profile.family}:
         found = ", ".join(sorted(family.value for family in families - {profile.family}))
         yield Finding(

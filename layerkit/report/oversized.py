@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from layerkit.compression.decode import decoded_chunks
 from layerkit.image.blob import Blob, Buffer, FileRange
-from layerkit.layers.decode import decoded_chunks
 from layerkit.tar.framing import Framer, Member, members_of
 
 _MOST_HEADERS = 200_000

@@ -16,11 +16,11 @@ from layerkit.image.image import MAX_DEPTH, Image, PlatformImage, names_manifest
 from layerkit.image.manifest import Config, Descriptor, Index, Manifest, new_manifest, to_json
 from layerkit.image.media_types import Family, config_type, family_of, index_type, manifest_type
 from layerkit.image.referrers import SOCI_INDEX, SUBJECT_DIGEST, Kind, Referrer, is_runnable, referrer
-from layerkit.layers.spool import Spool
 from layerkit.progress import SILENT, Progress
 from layerkit.rewrite.decisions import MANY_LAYERS, MAX_LAYERS, Fate, fate_of, target_family
-from layerkit.rewrite.layers import LayerChange, LayerRewriter, Listener
+from layerkit.rewrite.layers import LayerChange, LayerRewriter, Nobody, Receiver
 from layerkit.rewrite.options import FixOptions
+from layerkit.spool import Spool
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Fixed:
     """Entries of a sparse index that were taken out because nothing of them is in the image."""
 
 
-_NOBODY = Listener()
+_NOBODY = Nobody()
 
 
 def fix_image(
@@ -44,11 +44,11 @@ def fix_image(
     *,
     spool: Spool | None = None,
     progress: Progress = SILENT,
-    listener: Listener = _NOBODY,
+    receiver: Receiver = _NOBODY,
 ) -> Fixed:
     """Raises ImageError for a damaged image, CannotFixError for one that can't be fixed as asked, UsageError for a platform it
     doesn't have."""
-    return _Rewrite(image, options, LayerRewriter(image, options, spool or Spool(), progress, listener), progress).run()
+    return _Rewrite(image, options, LayerRewriter(image, options, spool or Spool(), progress, receiver), progress).run()
 
 
 class _Rewrite:

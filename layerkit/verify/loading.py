@@ -11,12 +11,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from layerkit.compression.decode import decoded_chunks
 from layerkit.errors import DamagedError
 from layerkit.image.blob import Blob, Buffer, Content
 from layerkit.image.digest import Digest, algorithm, hasher_for, short
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
-from layerkit.layers.decode import decoded_chunks
 from layerkit.progress import Progress, Task
 from layerkit.verify.layer_tree import Directory, LayerTree
 

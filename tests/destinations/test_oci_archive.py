@@ -22,7 +22,7 @@ from layerkit.image.digest import Digest, sha256
 from layerkit.image.image import Image
 from layerkit.image.manifest import Manifest
 from layerkit.image.media_types import DOCKER_MANIFEST
-from layerkit.image.validation import validate
+from layerkit.report.validation import validate
 from layerkit.sources import open_image
 from tests.contents import Stream
 from tests.sources.builders import (
@@ -355,3 +355,33 @@ def test_blobs_in_memory_are_verified_too(tmp_path: Path, image: Image) -> None:
     wrong = Blob(manifest.config.digest, Bytes(b"x" * manifest.config.size))
     with pytest.raises(DamagedError), OciArchive.to_file(target(tmp_path)) as destination:
         destination.finish(replace(image, blobs={**image.blobs, manifest.config.digest: wrong}))
+
+
+def test_a_blob_that_is_written_while_it_is_made(image: Image, tmp_path: Path) -> None:
+    """The archive is the same as when it is offered complete; what turned out wrong leaves no trace."""
+    layer = image.platforms()[0].manifest.layers[0]
+    blob = image.blob(layer)
+    data = b"".join(map(bytes, blob.chunks()))
+    with OciArchive.to_file(tmp_path / "growing.tar") as destination:
+        given_up = destination.begin("given up")
+        assert given_up is not None
+        given_up.write(b"of no use")
+        given_up.discard()
+        given_up.discard()
+        writing = destination.begin("layer")
+        assert writing is not None
+        writing.write(data[:10] + b"something else")
+        writing.rewind(10)
+        writing.write(data[10:])
+        writing.finish(blob)
+        writing.discard()
+        destination.offer(blob, "layer")
+        again = destination.begin("layer")
+        assert again is not None
+        again.write(data)
+        again.finish(blob)
+        destination.finish(image)
+    with OciArchive.to_file(tmp_path / "offered.tar") as destination:
+        destination.offer(blob, "layer")
+        destination.finish(image)
+    assert (tmp_path / "growing.tar").read_bytes() == (tmp_path / "offered.tar").read_bytes()

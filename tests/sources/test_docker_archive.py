@@ -10,8 +10,8 @@ from layerkit.errors import DamagedError, ImageError, MissingBlobError, NotAnIma
 from layerkit.image.digest import encoded, sha256
 from layerkit.image.image import Image
 from layerkit.image.media_types import DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_LAYER_ZSTD, DOCKER_MANIFEST
-from layerkit.image.validation import validate
 from layerkit.progress import Silent, Task
+from layerkit.report.validation import validate
 from layerkit.sources import open_image
 from layerkit.sources.opening import open_image as opening
 from tests.sources.builders import Files, config, docker_archive, gzipped, layer, tar, write_folder, write_tar

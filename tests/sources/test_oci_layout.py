@@ -11,7 +11,7 @@ from layerkit.image.digest import Digest
 from layerkit.image.layout import CONTAINERD_NAME, REF_NAME
 from layerkit.image.manifest import Index
 from layerkit.image.media_types import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
-from layerkit.image.validation import validate
+from layerkit.report.validation import validate
 from layerkit.sources import open_image
 from tests.sources.builders import (
     ATTESTED,

@@ -11,7 +11,7 @@ from layerkit.image.blob import Bytes, Content, blob_of
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.image.media_types import OCI_INDEX, OCI_MANIFEST
-from layerkit.image.validation import validate
+from layerkit.report.validation import validate
 from layerkit.sources import open_image
 from tests.sources.builders import ATTESTED, Files, add_index, add_manifest
 
