@@ -21,6 +21,9 @@ _POWERS = {"k": 1, "m": 2, "g": 3}
 _SMALLEST_LIMIT = 64 << 10
 """Bytes; a smaller number in a text isn't the size that a body may have."""
 
+_LIMITING = re.compile(r"limit|maximum|\bmax|exceed|too (?:large|big|long)|at most|allowed|permi", re.IGNORECASE)
+"""What a text says that is about how large a body may be."""
+
 _GARBLED = frozenset({"DIGEST_INVALID"})
 _FORGOTTEN = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "RANGE_INVALID"})
 _FINAL = frozenset({"DENIED", "UNAUTHORIZED", "NAME_INVALID", "NAME_UNKNOWN", "TOOMANYREQUESTS"})
@@ -59,7 +62,7 @@ def verdict(status: int, codes: Collection[str], text: str, *, sent: int, way: W
     if set(codes) & _FINAL or status in (401, 403):
         return Verdict(Meaning.REFUSED)
     if way is not None and sent and status in (400, 416):
-        limit = limit_in(text, sent)
+        limit = limit_in(text, sent) if _LIMITING.search(text) else None  # offsets are numbers too
         if limit is not None or ("SIZE_INVALID" in codes and way is Way.CHUNKED):
             return Verdict(Meaning.TOO_LARGE, limit)
     if set(codes) & _GARBLED or "SIZE_INVALID" in codes:

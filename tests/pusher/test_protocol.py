@@ -100,6 +100,7 @@ MiB = 1 << 20
         (413, "SIZE_INVALID", "at most 500 MB", 0, Way.CHUNKED, (Meaning.BLOB_TOO_LARGE, 500_000_000)),
         (416, "UNKNOWN", "the limit is 4.00MiB", 5 * MiB, Way.CHUNKED, (Meaning.TOO_LARGE, 4 * MiB)),
         (416, "RANGE_INVALID", "", 5 * MiB, Way.CHUNKED, (Meaning.LOST, None)),
+        (416, "BLOB_UPLOAD_INVALID", "expected bytes from 4194304", 5 * MiB, Way.CHUNKED, (Meaning.LOST, None)),
         (400, "SIZE_INVALID", "", 5 * MiB, Way.CHUNKED, (Meaning.TOO_LARGE, None)),
         (400, "SIZE_INVALID", "", 5 * MiB, Way.WHOLE, (Meaning.GARBLED, None)),
         (400, "DIGEST_INVALID", "", 0, Way.CHUNKED, (Meaning.GARBLED, None)),

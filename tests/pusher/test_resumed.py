@@ -1,6 +1,5 @@
 """A push that is killed in the middle of a large blob, again and again: the next one goes on where the registry stands."""
 
-import json
 import random
 import subprocess
 import sys
@@ -159,17 +158,10 @@ def test_an_interrupted_push_leaves_its_upload(tmp_path: Path) -> None:
             deadline = time.monotonic() + 10
             while destination.stats.bytes_sent < 3_000_000 and time.monotonic() < deadline:
                 time.sleep(0.01)
-        kept = json.loads(next((tmp_path / "state" / "uploads").iterdir()).read_bytes())
-        asking = client_of(sandbox.address, plain_http=True)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:  # until what was on its way has arrived
-            told = asking.ask_upload(kept["location"], Scope("app/worker", "pull,push")).headers["range"]
-            if int(told.partition("-")[2]) > 1_000_000:
-                break
-            time.sleep(0.05)
+        assert len(list((tmp_path / "state" / "uploads").iterdir())) == 1
         with RegistryDestination(
             client_of(sandbox.address, plain_http=True), reference, profile=GENERIC, state=state
         ) as destination:
             destination.finish(IMAGE)
-            assert destination.stats.bytes_sent < 8_900_000
+        assert received(sandbox) <= 1.01 * 9_000_000
         assert list((tmp_path / "state" / "uploads").iterdir()) == []
