@@ -201,12 +201,18 @@ class State:
         finally:
             record.close()
 
+    def uploaded(self, registry: str, repository: str, digest: str) -> None:
+        """The blob is there: whatever upload of it is remembered isn't needed."""
+        with self._passing_over("uploads under way"):
+            key = {"registry": registry, "repository": repository, "digest": digest}
+            (self._ours() / "uploads" / _name_of(key)).unlink(missing_ok=True)
+
     def _open_upload(self, registry: str, repository: str, digest: str) -> "UploadRecord":
         folder = self._ours(create=True) / "uploads"
         folder.mkdir(mode=0o700, exist_ok=True)
         self._prune_uploads(keep=MOST_UPLOADS - 1)
         key = {"registry": registry, "repository": repository, "digest": digest}
-        path = folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]}.json"
+        path = folder / _name_of(key)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -352,6 +358,10 @@ class UploadRecord:
 
 
 NOTHING_REMEMBERED = State(None)
+
+
+def _name_of(key: Mapping[str, str]) -> str:
+    return f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]}.json"
 
 
 def _read(path: Path, most: int) -> bytes:

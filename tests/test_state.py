@@ -222,6 +222,17 @@ def test_a_damaged_upload_begins_anew(folder: Path, told: Told, damage: bytes) -
     assert told == []
 
 
+def test_what_has_arrived_otherwise_is_forgotten(folder: Path, told: Told) -> None:
+    state(folder, told).uploaded(HOST, REPOSITORY, digest(1))
+    with state(folder, told).upload(HOST, REPOSITORY, digest(1)) as record:
+        record.keep("http://r/1", 5)
+    state(folder, told).uploaded(HOST, REPOSITORY, digest(2))
+    assert len(list((folder / "uploads").iterdir())) == 1
+    state(folder, told).uploaded(HOST, REPOSITORY, digest(1))
+    assert list((folder / "uploads").iterdir()) == []
+    assert told == []
+
+
 def test_a_location_too_long_to_keep(folder: Path, told: Told) -> None:
     with state(folder, told).upload(HOST, REPOSITORY, digest(1)) as record:
         record.keep("http://r/" + "x" * 100_000, 5)

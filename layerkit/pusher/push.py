@@ -184,6 +184,7 @@ class RegistryDestination:
 
     def _look(self, future: Future[Outcome], blob: Blob, label: str) -> Outcome | None:
         if self._target.holds(blob):
+            self._target.state.uploaded(self._client.registry, self._reference.repository, blob.digest)
             return Outcome.THERE
         with self._lock:
             if self._closed:
