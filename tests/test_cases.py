@@ -226,7 +226,9 @@ def test_what_means_harm_is_refused_by_name(tmp_path: Path, name: str, command: 
         "check": ["check", case(name)],
     }
     ran = bounded(measured(tmp_path, *arguments[command]))
-    reads_layers = command not in ("inspect", "check", "check --deep") and not (command == "fix" and name == "paxsize-layer.tar")
+    # A layer that stays one part, in another compression, is proven by its diff_id: its members aren't looked at.
+    looks = command not in ("inspect", "check", "check --deep", "fix zstd")
+    reads_layers = looks and not (command == "fix" and name == "paxsize-layer.tar")
     if reads_layers or name == "outer31.tar.zst":
         assert ran.code == code, ran.err
         assert says in ran.err

@@ -33,15 +33,16 @@ class Raw(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A place in a part's stream from which it can be decoded again: where a decoder ended, or its beginning."""
+    """A place in a part's stream from which it can be decoded again: where a decoder ended, or the part's beginning."""
 
     number: int
     """Of the part."""
     size: int
     """Bytes of the part's stream before it."""
     boundary: Boundary | None = None
-    """Where that is in the layer's stream; None: it is the part's beginning."""
+    """Where that is in the layer's stream; None: nowhere, it is between new bytes."""
     history: bytes = b""
+    """The raw bytes before it that those behind it may refer to."""
 
     @property
     def bit(self) -> int:
@@ -112,6 +113,11 @@ class Making:
         self.mark = Mark(self.number, self.size + stop.at.bit // 8 - self.copy.byte, stop.at, stop.history)
         return self.mark
 
+    def marked_here(self, history: bytes) -> Mark:
+        """So has what stands here so far."""
+        self.mark = Mark(self.number, self.size, None, history)
+        return self.mark
+
     def since_mark(self) -> Sliceable:
         """The contents behind the last mark."""
         return Joined(self.contents).section(self.mark.size, self.size)
@@ -130,7 +136,7 @@ class Making:
         assert self.seam is not None
         last = self.seam[-1] if self.seam else b""
         if isinstance(last, Raw):
-            self.seam[-1:] = [Raw(last.start, end)] if last.start < end else []
+            self.seam[-1:] = [Raw(last.start, min(last.end, end))] if last.start < end else []
 
     def close_range(self, at: int, crc: int) -> None:
         """The range ends at offset `at`, where the layer's CRC-32 is `crc`."""

@@ -15,7 +15,7 @@ from isal import isal_zlib
 
 from layerkit.compression.checksum import Tally
 from layerkit.compression.codec import Codec, Decoder
-from layerkit.compression.inflater import StreamError
+from layerkit.compression.inflater import WINDOW, StreamError
 from layerkit.errors import ProofError
 from layerkit.image.blob import Blob, Buffer, Joined, Sliceable, Writing
 from layerkit.image.digest import Digest
@@ -122,15 +122,22 @@ class ReadBack:
         mark = making.marked(stop)
         self._put(making, partial(self._note, making.number, mark))
 
-    def again(self, making: Making) -> Decoder:
-        """Decodes what there is of the part from its last mark on, instead of what was taken since. The decoder goes on behind
-        it. Raises ProofError."""
+    def sewn(self, making: Making) -> Decoder:
+        """A seam is encoded: instead of what was taken since the part's last mark, it is decoded from there to its end so far,
+        which is another. The decoder that goes on behind it. Raises ProofError."""
         mark = making.mark
         self._put(making, partial(self._back, making.number, mark))
         decoder = self._codec.decoder(mark.history, mark.bit)
+        history = mark.history
         for fed, data in self._decoded(making, decoder, making.since_mark()):
             self.take(making, fed, data)
-        return decoder
+            history = data[-WINDOW:] if len(data) >= WINDOW else (history + data)[-WINDOW:]
+        with self._told_of(making):
+            if any(decoder.feed(self._codec.last())):
+                raise StreamError("something comes where nothing should")
+            decoder.close()
+        self._put(making, partial(self._note, making.number, making.marked_here(history)))
+        return self._codec.decoder(history)
 
     def close(self, making: Making, content: Sliceable, trailer: bytes, tally: Tally) -> None:
         """The part is complete: `content` is all of its stream, with `trailer` at its end; `tally` is what has to come out.

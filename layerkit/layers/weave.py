@@ -6,9 +6,9 @@ the very bytes that it consists of.
 One decoder does both, reading the layer and reading the parts back. As long as nothing is edited, what it is fed is what is
 published. An edit at raw offset `a` makes a *seam*: the part is copied up to the last boundary before `a`, the raw bytes between
 that and the first boundary whose history lies behind the edit are encoded, and from there on it is copied again. When the seam is
-known, the part is decoded once more from its last *mark*, a place that the decoder was made to end at (`streams.stream`, Stop) or
-the part's beginning, over the seam, and on: from now on this decoder is the one that reads the layer. What it gives up to where
-the other one had come is only read back, what it gives then is news too.
+known, the part is decoded once more from its last *mark*, a place that a decoder was made to end at (`streams.stream`, Stop; the
+end of what is encoded at a seam; the part's beginning), over the seam, and on: from now on this decoder is the one that reads
+the layer. What it gives up to where the other one had come is only read back, what it gives then is news too.
 
 A part that has ended is read back from its last mark to its end beside all this, on the thread that digests.
 """
@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol, Self
 
 from isal import isal_zlib
 
+from layerkit.compression.codec import Decoder
 from layerkit.compression.deflate_bits import entering, leaving
 from layerkit.image.blob import Buffer, Joined, read_at
 from layerkit.layers.making import Copy, Making, Part, Raw
@@ -34,6 +35,10 @@ _MOST_KEPT = 24 << 20
 """Raw bytes kept before a place that may be a seam's."""
 _LONGEST_SEAM = 8 << 20
 """Raw bytes of a seam before what there is of it is encoded."""
+
+_MOST_SEAMS = 64
+_RAW_OF_A_SEAM = 16 << 20
+"""A seam costs as much as encoding about so many raw bytes: with more of them, encoding everything is faster."""
 
 
 class Edit(NamedTuple):
@@ -90,6 +95,7 @@ class Weaver:
         self._try_at: int | None = None
         """Offset in the compressed stream from which on a boundary behind the seam is looked for."""
         self._step = stream.lookahead
+        self._seams = 0
         self._crc = self._crc_at = 0
         self._output = Output(b"", 0, 0, 0, True, b"")
         """The one that is being taken."""
@@ -136,11 +142,15 @@ class Weaver:
         if self._open.seam is not None:
             self._go_on(output)
         elif output.raw >= self._read_back_to:
-            self._read_back.take(self._open, output.fed, output.data)
-            if output.stop is not None:
-                self._read_back.mark(self._open, output.stop)
+            self._take(output)
         if self._open.seam is None:
             self._trim()
+
+    def _take(self, output: Output) -> None:
+        """It is part of the stretch that is being copied."""
+        self._read_back.take(self._open, output.fed, output.data)
+        if output.stop is not None:
+            self._read_back.mark(self._open, output.stop)
 
     def finish(self, tail: bytes, last_words: bytes = b"") -> list[Part]:
         """Everything was taken. `tail` is what the last part's raw tar ends with, `last_words` what one more part consists of.
@@ -273,18 +283,24 @@ class Weaver:
         part.cut_seam(boundary.raw)
         self._encode(part)
         part.seam = None
+        decoder = self._read_back.sewn(part)
         byte, bit = divmod(boundary.bit, 8)
         part.copy = Copy(boundary, byte + (bit > 0), len(part.contents), part.size)
         if bit:
-            part.add(entering(read_at(self._stream.compressed(byte, byte + 1), 0, 1), bit))
-        self._read_on(part, boundary)
-
-    def _read_on(self, part: Making, boundary: Boundary) -> None:
-        """The open part is decoded from its last mark over the seam; the decoder goes on reading the layer."""
-        decoder = self._read_back.again(part)
-        if not self._stream.history:
-            self._read_back_to = boundary.raw  # nothing behind it was taken so far, and the reader goes on
+            part.add(enters := entering(read_at(self._stream.compressed(byte, byte + 1), 0, 1), bit))
+            self._read_back.take(part, enters, *decoder.feed(enters))
+        if self._stream.history:
+            self._read_on(part, boundary, decoder)
             return
+        for output in self._kept:  # what stands alone is read once: the reader goes on
+            if output.raw >= boundary.raw:
+                self._take(output)
+
+    def _read_on(self, part: Making, boundary: Boundary, decoder: Decoder) -> None:
+        """The decoder that has read the part over its seam goes on reading the layer."""
+        self._seams += 1
+        if self._seams > _MOST_SEAMS + boundary.raw // _RAW_OF_A_SEAM:
+            raise NoBoundary
         history = b"".join(self._bytes_of([Raw(max(boundary.raw - self._stream.history, 0), boundary.raw)]))
         self._close_reader()
         self._reader = ahead(self._stream.resume(Stop(boundary, history), decoder), _AHEAD)

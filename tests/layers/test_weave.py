@@ -275,6 +275,13 @@ def test_any_edits_of_any_stream(name: str, draws: st.DataObject) -> None:
     check(STREAMS[name](raw), raw, asked, behind=behind)
 
 
+@pytest.mark.parametrize("name", STREAMS)
+def test_what_is_left_out_at_the_end_stays_out(name: str) -> None:
+    """The seam ends behind it, not before."""
+    raw = DATA["noise"](0)
+    check(STREAMS[name](raw), raw, [Asked(len(raw) - 513, b""), Asked(len(raw) - 512, skip=512)])
+
+
 @pytest.mark.parametrize("name", ["zlib 6", "isal", "flush blocks"])
 def test_stops_on_the_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts are longer than it is from one stop to the next: nothing before the last one is read again."""
