@@ -7,7 +7,7 @@ from pathlib import Path
 from layerkit.image.image import Image
 from layerkit.image.media_types import Compression, Family
 from layerkit.image.reference import parse_reference
-from layerkit.profiles import GENERIC, Profile, profile_for
+from layerkit.profiles import GENERIC, Profile, load_profiles
 from layerkit.progress import SILENT, Progress
 from layerkit.pusher.push import RegistryDestination
 from layerkit.registry.client import connect
@@ -15,6 +15,7 @@ from layerkit.rewrite import fix_image, options_for
 from layerkit.rewrite.plan import LayerPlan, plan_layers
 from layerkit.sources import open_image as _open_image
 from layerkit.spool import Spool
+from layerkit.state import State
 
 
 def open_image(spec: str | Path, *, progress: Progress = SILENT, environment: Mapping[str, str] | None = None) -> Image:
@@ -82,17 +83,21 @@ def push(
 ) -> str:
     """Uploads the image as it is, the tag last; returns `HOST/REPOSITORY:TAG@DIGEST`. Blobs that are there already aren't sent.
 
-    Credentials are looked up where docker and podman keep them unless given. Raises UsageError for a name that can't be,
+    Credentials are looked up where docker and podman keep them unless given. What the registry teaches, and where an upload
+    stands, is remembered in the user's state directory, by `environment`. Raises UsageError for a name that can't be,
     RefusedError, UnreachableError, ImageError when a blob is damaged."""
     target = parse_reference(reference)
+    variables = os.environ if environment is None else environment
     client = connect(
         target.registry,
-        environment=os.environ if environment is None else environment,
+        environment=variables,
         username=username,
         password=password,
         plain_http=plain_http,
         progress=progress,
     )
-    with RegistryDestination(client, target, profile=profile_for(target.host), jobs=jobs, progress=progress) as destination:
+    profile = load_profiles(variables).for_host(target.host)
+    state = State.of(variables, progress.note)
+    with RegistryDestination(client, target, profile=profile, jobs=jobs, state=state, progress=progress) as destination:
         digest = destination.finish(image)
     return target.at(digest)

@@ -1,6 +1,6 @@
 """What content is, by its first bytes: media types and file names lie."""
 
-from layerkit.image.blob import Content, FileRange
+from layerkit.image.blob import Content, read_at
 from layerkit.image.media_types import Compression, sniff
 
 MAGIC_BYTES = 6
@@ -8,15 +8,8 @@ MAGIC_BYTES = 6
 
 
 def first_bytes(content: Content, count: int) -> bytes:
-    """The first `count` bytes, or all when there are fewer. Of a file no more than those are read."""
-    if isinstance(content, FileRange):
-        return content.file.read_at(content.start, min(count, content.size))
-    found = b""
-    for chunk in content.chunks():
-        found += bytes(chunk[: count - len(found)])
-        if len(found) >= count:
-            break
-    return found
+    """The first `count` bytes, or all when there are fewer. No more than those are read."""
+    return read_at(content, 0, count)
 
 
 def compression_of(content: Content) -> Compression:

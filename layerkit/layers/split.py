@@ -41,6 +41,8 @@ class SplitOptions:
     """Paths left out: indexes of bytes that the parts don't have (eStargz)."""
     diff_id: Digest | None = None
     """What the source's raw tar should hash to; None: the blob's own digest is checked instead."""
+    keeps_times: bool = False
+    """The layer is a part itself: no part above the others has the directories' times."""
     proven: bool = True
     """Are the parts' filesystems compared with the layer's?"""
     whole: bool = False
@@ -104,7 +106,7 @@ def _tries(
 
     pass_options = PassOptions(options.limit, options.allow_oversized, options.diff_id, options.proven, progress.warn, reach)
     whole, encode = options.whole, False
-    constraints = Constraints(0, options.limit, options.allow_oversized, options.dropped)
+    constraints = Constraints(0, options.limit, options.allow_oversized, options.dropped, keeps_times=options.keeps_times)
     stream = None
     margin = 0
     try:
