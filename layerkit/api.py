@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from layerkit.deliver import fix_and_prove
+from layerkit.filesystem import verify
 from layerkit.image.image import Image
 from layerkit.image.media_types import Compression, Family
 from layerkit.image.reference import parse_reference
@@ -16,6 +17,8 @@ from layerkit.registry.client import connect
 from layerkit.rewrite import options_for
 from layerkit.rewrite.plan import LayerPlan, plan_layers
 from layerkit.sources import open_image as _open_image
+
+__all__ = ["fix", "open_image", "push", "split_plan", "verify"]
 
 
 def open_image(spec: str | Path, *, progress: Progress = SILENT, environment: Mapping[str, str] | None = None) -> Image:

@@ -3,7 +3,7 @@
 In: the source's raw tar as it streams by while it is split, and the raw tar of each new layer as it is read back from its
 compressed bytes, those that will be published. Out: nothing, or ProofError. The tree that the new layers make together must be
 the tree the source makes, down to what they hide of the layers below, and every file's content the same. The trees are
-`verify`'s, which shares nothing with the splitter's decisions. A new layer's diff_id is the SHA-256 of what was read back.
+`filesystem/`'s, which shares nothing with the splitter's decisions. A new layer's diff_id is the SHA-256 of what was read back.
 
 Contents are told apart by XXH3 with 128 bits: files that differ by mistake have the same once in 2**128, and it takes a thirtieth
 of SHA-256's time. It doesn't resist somebody who makes two files with the same on purpose; but here one side is what
@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 import xxhash
 
 from layerkit.errors import ProofError
+from layerkit.filesystem.compare import compare, same_markers
+from layerkit.filesystem.layer_tree import Directory, LayerTree
+from layerkit.filesystem.view import overlay
 from layerkit.image.blob import Buffer
 from layerkit.rewrite.layers import LayerChange
-from layerkit.verify.compare import compare, same_markers
-from layerkit.verify.layer_tree import Directory, LayerTree
-from layerkit.verify.view import overlay
 
 _SHOWN = 5
 """Differences named in an error."""

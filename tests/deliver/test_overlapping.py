@@ -11,6 +11,7 @@ import layerkit
 from layerkit.deliver import deliver
 from layerkit.destinations import Destination, open_destination
 from layerkit.errors import ProofError
+from layerkit.filesystem.layer_tree import LayerTree
 from layerkit.image.blob import Blob, Buffer, Bytes
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
@@ -19,7 +20,6 @@ from layerkit.profiles import GENERIC
 from layerkit.proof import Prover
 from layerkit.rewrite import options_for
 from layerkit.sources import open_image
-from layerkit.verify.layer_tree import LayerTree
 from tests import tar_building as tar
 from tests.images import Layer, add_image, attested_archive, large, opened, small
 from tests.sources.builders import Files

@@ -13,6 +13,7 @@ import pytest
 import zstandard
 
 from layerkit.errors import ProofError, UnsplittableError
+from layerkit.filesystem import compare, merged_view
 from layerkit.image.blob import Blob, Buffer, Bytes, blob_of
 from layerkit.image.media_types import Compression
 from layerkit.layers.codec import GzipCodec, PlainCodec, ZstdCodec
@@ -27,7 +28,6 @@ from layerkit.layers.split import SplitOptions, split_layer
 from layerkit.layers.spool import Spool
 from layerkit.layers.track import Chunk
 from layerkit.progress import SILENT
-from layerkit.verify import compare, merged_view
 from tests import tar_building as tar
 
 LIMIT = 5_000_000

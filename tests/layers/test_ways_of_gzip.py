@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from layerkit.errors import DamagedError
+from layerkit.filesystem import compare, merged_view
 from layerkit.image.blob import Blob, FileRange, InputFile
 from layerkit.image.digest import Digest
 from layerkit.image.media_types import Compression
@@ -19,7 +20,6 @@ from layerkit.layers.decode import decoded
 from layerkit.layers.part import Part
 from layerkit.layers.split import SplitOptions, split_layer
 from layerkit.layers.spool import Spool
-from layerkit.verify import compare, merged_view
 
 LIMIT = 5_000_000
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from layerkit.errors import CannotFixError, UnsplittableError
+from layerkit.filesystem import verify
 from layerkit.image.blob import Blob, blob_of
 from layerkit.image.manifest import Descriptor
 from layerkit.image.media_types import (
@@ -28,7 +29,6 @@ from layerkit.rewrite import Listener, fix_image, options_for
 from layerkit.rewrite.decisions import STARGZ_ANNOTATIONS, Action
 from layerkit.rewrite.options import Known
 from layerkit.rewrite.plan import plan_layers
-from layerkit.verify import verify
 from tests import tar_building as tar
 from tests.images import LIMIT, Layer, add_image, large, opened, raw_layers, small
 from tests.rewrite.rewriting import fixed

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from layerkit.errors import LayerkitError
+from layerkit.filesystem import compare, merged_view
 from layerkit.layers import tree
 from layerkit.layers.placement import Again, Placement, Step
 from layerkit.layers.planner import Planner
 from layerkit.layers.tree import Tree
 from layerkit.tar.header import Kind
-from layerkit.verify import compare, merged_view
 from tests.hazards import hazards
 from tests.splitting import cut_at, split_tar
 from tests.tar_building import layer

@@ -9,9 +9,9 @@ merged by itself still says what it would hide of the layers below.
 
 from collections.abc import Iterable, Iterator
 
+from layerkit.filesystem.entry import Entry
+from layerkit.filesystem.layer_tree import Directory, LayerTree
 from layerkit.image.blob import Buffer
-from layerkit.verify.entry import Entry
-from layerkit.verify.layer_tree import Directory, LayerTree
 
 
 def merged_view(layers: Iterable[Iterable[Buffer]]) -> Directory:

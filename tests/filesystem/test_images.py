@@ -7,12 +7,12 @@ import pytest
 import zstandard
 
 from layerkit.errors import DamagedError, ImageError, MissingBlobError, UsageError
+from layerkit.filesystem import Difference, verify
+from layerkit.filesystem.loading import Loader
 from layerkit.image.blob import Blob, Bytes, blob_of
 from layerkit.image.image import Image
 from layerkit.image.media_types import OCI_FOREIGN_LAYER
 from layerkit.progress import Silent
-from layerkit.verify import Difference, verify
-from layerkit.verify.loading import Loader
 from tests.layered import gzipped, image_of, index_of
 from tests.tar_building import (
     block_device,

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from layerkit.errors import DamagedError
+from layerkit.filesystem.entry import NOTHING, Entry, entry_of, globals_after, sparse_map
 from layerkit.image.blob import Buffer
 from layerkit.tar.framing import Framer, Member, clean
 from layerkit.tar.header import Kind
-from layerkit.verify.entry import NOTHING, Entry, entry_of, globals_after, sparse_map
 
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"

@@ -7,11 +7,11 @@ that is missing with all below it is one difference.
 from collections.abc import Mapping
 from operator import attrgetter
 
+from layerkit.filesystem.difference import ABSENT, Difference, show, show_mode, show_path, show_time, show_value
+from layerkit.filesystem.entry import Entry
+from layerkit.filesystem.layer_tree import Directory
+from layerkit.filesystem.view import walk
 from layerkit.tar.header import Kind
-from layerkit.verify.difference import ABSENT, Difference, show, show_mode, show_path, show_time, show_value
-from layerkit.verify.entry import Entry
-from layerkit.verify.layer_tree import Directory
-from layerkit.verify.view import walk
 
 Node = Directory | Entry
 

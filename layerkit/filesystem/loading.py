@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from layerkit.errors import DamagedError
+from layerkit.filesystem.layer_tree import Directory, LayerTree
 from layerkit.image.blob import Blob, Buffer, Content
 from layerkit.image.digest import Digest, algorithm, hasher_for, short
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
 from layerkit.layers.decode import decoded_chunks
 from layerkit.progress import Progress, Task
-from layerkit.verify.layer_tree import Directory, LayerTree
 
 
 class Loaded(NamedTuple):

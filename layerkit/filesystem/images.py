@@ -12,17 +12,17 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from layerkit.errors import DamagedError, UsageError
+from layerkit.filesystem.compare import compare, same_markers
+from layerkit.filesystem.configs import compare_configs
+from layerkit.filesystem.difference import ABSENT, Difference
+from layerkit.filesystem.layer_tree import Directory
+from layerkit.filesystem.loading import Loaded, Loader
+from layerkit.filesystem.view import overlay
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image, PlatformImage
 from layerkit.image.manifest import Descriptor
 from layerkit.image.media_types import is_foreign_layer, is_ordinary_layer
 from layerkit.progress import SILENT, Progress
-from layerkit.verify.compare import compare, same_markers
-from layerkit.verify.configs import compare_configs
-from layerkit.verify.difference import ABSENT, Difference
-from layerkit.verify.layer_tree import Directory
-from layerkit.verify.loading import Loaded, Loader
-from layerkit.verify.view import overlay
 
 
 def verify(

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerkit.errors import DamagedError
+from layerkit.filesystem import compare
+from layerkit.filesystem.entry import Entry
+from layerkit.filesystem.layer_tree import Directory, Fingerprint, LayerTree
 from layerkit.tar.framing import Framer, clean
-from layerkit.verify import compare
-from layerkit.verify.entry import Entry
-from layerkit.verify.layer_tree import Directory, Fingerprint, LayerTree
 from tests.tar_building import directory, file, gnu_sparse, hard_link, layer, member, symlink, whiteout, with_checksum
 
 NAMES = [b"a", b"b", b"c", b".", b"..", b"", b".d", b"..e"]

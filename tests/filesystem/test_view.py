@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerkit.errors import DamagedError
+from layerkit.filesystem import compare, merged_view
+from layerkit.filesystem.entry import Entry
+from layerkit.filesystem.layer_tree import Directory
+from layerkit.filesystem.view import layer_tree, overlay, walk
 from layerkit.tar.header import Kind
-from layerkit.verify import compare, merged_view
-from layerkit.verify.entry import Entry
-from layerkit.verify.layer_tree import Directory
-from layerkit.verify.view import layer_tree, overlay, walk
 from tests.stacks import Model, Op, Record, model_of, stacks, tar_of
 from tests.tar_building import (
     char_device,
