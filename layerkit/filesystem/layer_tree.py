@@ -7,71 +7,94 @@ and the last entry of a path wins (image-spec layer.md, "Applying Changesets").
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import NamedTuple, Protocol
 
 from layerkit.errors import DamagedError
+from layerkit.filesystem.attributes import attributes_in, attributes_of, kind_of, linked_attributes, plain_attributes
+from layerkit.filesystem.directory import Directory, Inode
 from layerkit.filesystem.entry import NOTHING, Entry, entry_of, globals_after, sparse_map
+from layerkit.filesystem.rows import NUMBERS, Index, Row, Rows, pack_numbers
 from layerkit.image.blob import Buffer
 from layerkit.tar.framing import Framer, Member, clean
-from layerkit.tar.header import Kind
+from layerkit.tar.header import BLOCK, HeaderError, Kind
 
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
 _RESERVED = b".wh..wh."
 """Markers of the AUFS storage driver. Appliers differ on them: they count as files here, so that none gets lost."""
 
-_FILE, _DIRECTORY, _HARD_LINK, _GLOBAL = Kind.FILE, Kind.DIRECTORY, Kind.HARD_LINK, Kind.GLOBAL
+_FILE, _DIRECTORY, _HARD_LINK, _SYMLINK, _GLOBAL = Kind.FILE, Kind.DIRECTORY, Kind.HARD_LINK, Kind.SYMLINK, Kind.GLOBAL
 _NO_NAMES = (b"", b".", b"..")
 """What a path may end in without naming anything: see `clean`."""
+_SPECIAL = (b"", b".")
+"""What a name begins with that might be none, or a whiteout's."""
+_SPARSE = ord("S")
 _MAX_SYMLINKS = 255
 """Followed in one path (containerd's continuity, fs.RootPath)."""
 
 
 class Fingerprint(Protocol):
     def update(self, data: Buffer, /) -> None: ...
-    def digest(self) -> bytes: ...
+    def digest(self) -> bytes:
+        """Always as long, and a multiple of eight bytes."""
 
 
-class Directory:
-    """A directory, of one layer or of several merged."""
+class Everything:
+    """Of which every entry is wanted."""
 
-    __slots__ = ("children", "contested", "entry", "implied", "opaque", "replaces", "whiteouts")
+    def __contains__(self, key: object) -> bool:
+        return True
 
-    def __init__(self) -> None:
-        self.entry: Entry | None = None
-        """What is known of the directory itself; None when no layer so far has an entry for it."""
-        self.implied = True
-        """Does the topmost layer that holds something here lack an entry for the directory? Appliers then differ: moby makes it
-        0755 root, containerd copies the lower layer's, umoci leaves what is there."""
-        self.children: dict[bytes, Directory | Entry] = {}
-        self.opaque = False
-        """Is everything hidden that lower layers have here?"""
-        self.replaces = False
-        """Is it on top of something else, so that lower layers' directories of this path don't count? Of merged layers only."""
-        self.whiteouts: frozenset[bytes] = frozenset()
-        """Names of lower layers that are hidden."""
-        self.contested: Mapping[bytes, str] = {}
-        """Names that one layer both holds and hides, and how: appliers differ on them."""
+
+EVERYTHING: Container[int] = Everything()
+
+
+class _File(NamedTuple):
+    """A file whose data are next."""
+
+    directory: Directory
+    name: bytes
+    attributes: int
+    entry: Entry | None
+    """If all of it is wanted."""
+
+
+class _Unended(NamedTuple):
+    """A file whose data haven't ended yet."""
+
+    file: _File
+    hasher: Fingerprint
+    end: int
+    """Offset."""
 
 
 class LayerTree:
-    """`feed` it a layer's tar, then `close` it. `where` is what messages call the layer; `fingerprint` makes what tells contents
-    apart: SHA-256, or something cheaper where the bytes are compared by other means."""
+    """`feed` it a layer's tar, then `close` it."""
 
-    def __init__(self, where: str, fingerprint: Callable[[bytes], Fingerprint] = hashlib.sha256) -> None:
+    def __init__(
+        self,
+        where: str,
+        fingerprint: Callable[[Buffer], Fingerprint] = hashlib.sha256,
+        wanted: Container[int] | None = None,
+    ) -> None:
+        """`where` is what messages call the layer; `fingerprint` makes what tells contents apart: SHA-256, or something cheaper
+        where the bytes are compared by other means. `wanted`: keys of the paths whose entries are to be kept. Directories and
+        inodes then have theirs, too."""
         self.where = where
+        self.root = Directory()
         self._fingerprint = fingerprint
         self._empty = fingerprint(b"").digest()
-        self.root = Directory()
+        self._width = NUMBERS + len(self._empty)
+        self._wanted = wanted
         self._framer = Framer(where)
         self._globals: Mapping[bytes, bytes] = NOTHING
         self._known: dict[bytes, Directory] = {b"": self.root}
+        """Parents, as they were spelled."""
+        self._indexes: dict[Directory, Index] = {}
+        """Of directories in which files were looked for."""
         self._at = 0
-        self._entry: Entry | None = None
-        """The file whose data haven't ended yet."""
-        self._hasher = fingerprint(b"")
-        self._data_end = 0
+        self._unended: _Unended | None = None
 
     def feed(self, data: Buffer) -> None:
         """The next bytes of the tar. Raises DamagedError."""
@@ -83,34 +106,82 @@ class LayerTree:
         view = memoryview(data)
         start = self._at
         self._at = fed = start + len(view)
-        if self._entry is not None:
-            self._hasher.update(view[: self._data_end - start])
-            if self._data_end <= fed:
-                self._entry.digest = self._hasher.digest()
-                self._entry = None
+        if self._unended is not None:
+            self._go_on(self._unended, view, start)
+        fingerprint, empty, width, known = self._fingerprint, self._empty, self._width, self._known
+        plain_only = self._wanted is None and not self._globals
         for member in members:
-            entry = self._add(member)
-            if entry is None:
-                continue
-            stored = sparse_map(member)
-            if not member.size:
-                entry.digest = self._fingerprint(stored).digest() if stored else self._empty
-                continue
-            hasher = self._fingerprint(stored)
-            end = member.data + member.size
-            hasher.update(view[member.data - start : end - start])
-            if end <= fed:  # most files are shorter than what comes at a time
-                entry.digest = hasher.digest()
+            _, begin, size, _, kind, path, _, head, pax = member
+            above, _, name = path.rpartition(b"/")
+            directory = known.get(above)
+            if (  # what most members are goes by in few steps
+                plain_only
+                and directory is not None
+                and kind is _FILE
+                and not pax
+                and len(head) == BLOCK
+                and head[156] != _SPARSE
+                and name[:1] not in _SPECIAL
+                and name not in directory.children
+                and not directory.contested
+            ):
+                try:
+                    attributes = plain_attributes(head[100:124], head[136:148])
+                except HeaderError as error:
+                    raise DamagedError(f"{self.where}: offset {member.start:,}: {error}") from None
+                entry = None
+                hasher = None
             else:
-                self._entry, self._hasher, self._data_end = entry, hasher, end
+                file = self._add(member)
+                known = self._known
+                plain_only = self._wanted is None and not self._globals
+                if file is None:
+                    continue
+                directory, name, attributes, entry = file
+                stored = sparse_map(member) if _SPARSE in head[156::BLOCK] or b"GNU.sparse." in head else b""
+                hasher = fingerprint(stored) if stored else None
+            if size:
+                end = begin + size
+                piece = view[begin - start : end - start]
+                if hasher is None:
+                    hasher = fingerprint(piece)
+                else:
+                    hasher.update(piece)
+                if end > fed:
+                    self._unended = _Unended(_File(directory, name, attributes, entry), hasher, end)
+                    continue  # there is no other: its header would be behind the data
+            digest = empty if hasher is None else hasher.digest()
+            files = directory.files
+            if files is None:
+                files = directory.files = Rows(width)
+            files.data += pack_numbers(hash(directory.key + name), attributes) + digest
+            if entry is not None:
+                entry.digest = digest
 
     def close(self) -> Directory:
         """The tree. Raises DamagedError when the tar hasn't ended."""
         self._framer.close()
+        self._indexes.clear()
         return self.root
 
-    def _add(self, member: Member) -> Entry | None:
-        """Puts a member into the tree. Returns its entry if it is a file, whose data come next."""
+    def _go_on(self, unended: _Unended, view: memoryview, start: int) -> None:
+        file, hasher, end = unended
+        hasher.update(view[: end - start])
+        if end > start + len(view):
+            return
+        digest = hasher.digest()
+        self._row(file.directory, file.name, Row(file.attributes, digest))
+        if file.entry is not None:
+            file.entry.digest = digest
+        self._unended = None
+
+    def _row(self, directory: Directory, name: bytes, row: Row) -> None:
+        if directory.files is None:
+            directory.files = Rows(self._width)
+        directory.files.add(directory.key_of(name), row)
+
+    def _add(self, member: Member) -> _File | None:
+        """Puts a member into the tree. Returns it if it is a file, for its data come next."""
         kind = member.kind
         if kind is _GLOBAL:
             self._globals = globals_after(member, self._globals, self.where)
@@ -121,21 +192,40 @@ class LayerTree:
         if name.startswith(WHITEOUT) and (name == OPAQUE or not name.startswith(_RESERVED)) and name != WHITEOUT:
             self._mark(self._directory(above, member), name)
             return None
-        entry = entry_of(member, self._globals, self.where)
-        if kind is _DIRECTORY:
-            self._put_directory(above, name, entry, member)
-            return None
-        if not name:
+        if not name and kind is not _DIRECTORY:
             raise self._error(member, "a directory as the root", f"a {kind.value}")
+        if self._wanted is None and kind is not _HARD_LINK:
+            entry = None
+            attributes = attributes_in(member, self._globals, self.where)
+        else:
+            entry = entry_of(member, self._globals, self.where)
+            attributes = attributes_of(entry, kind) if kind is not _HARD_LINK else 0  # they are its target's
+        if kind is _DIRECTORY:
+            directory = self._put_directory(above, name, member)
+            directory.attributes, directory.entry = attributes, entry
+            return None
         parent = self._directory(above, member)
-        if name in parent.children or parent.contested:
+        if name in parent.children or parent.contested or parent.entries is not None:
             self._make_room(parent, name)
-        if kind is _HARD_LINK:
-            entry = self._linked(member, entry)
-        parent.children[name] = entry
-        return entry if kind is _FILE else None
+        if entry is not None and kind is _HARD_LINK:
+            inode = self._linked(parent, name, member, entry)
+            if inode is not None:
+                parent.children[name] = inode
+                return None
+            attributes = attributes_of(entry, kind)
+        if kind is _SYMLINK:
+            parent.children[name] = Inode(attributes, self._empty, member.link, entry)
+            return None
+        if entry is not None and self._wanted is not None and parent.key_of(name) in self._wanted:
+            if parent.entries is None:
+                parent.entries = {}
+            parent.entries[name] = entry
+        if kind is _FILE:
+            return _File(parent, name, attributes, entry)
+        self._row(parent, name, Row(attributes, self._empty))
+        return None
 
-    def _put_directory(self, above: bytes, name: bytes, entry: Entry, member: Member) -> None:
+    def _put_directory(self, above: bytes, name: bytes, member: Member) -> Directory:
         """A directory over a directory only brings its attributes (the last entry's count)."""
         directory = self.root
         if name:
@@ -145,46 +235,79 @@ class LayerTree:
                 directory = child
             else:
                 self._make_room(parent, name, directory=True)
-                directory = parent.children[name] = Directory()
-        directory.entry = entry
+                directory = parent.children[name] = parent.below(name)
         directory.implied = False
+        return directory
 
     def _mark(self, directory: Directory, name: bytes) -> None:
         if name == OPAQUE:
             directory.opaque = True
             return
         hidden = name[len(WHITEOUT) :]
-        if hidden in directory.children:
+        if hidden in directory.children or self._find(directory, hidden) is not None:
             directory.contested = {**directory.contested, hidden: "held, then hidden by a whiteout of its own layer"}
         directory.whiteouts |= {hidden}
 
     def _make_room(self, parent: Directory, name: bytes, *, directory: bool = False) -> None:
         """Something else takes the place of whatever `name` was. Anything but a directory hides what is below by itself, so that
-        a whiteout beside it says nothing more."""
-        if directory and name in parent.whiteouts and name not in parent.children:
+        a whiteout beside it says nothing more. A file's row may stay: whatever comes counts before it."""
+        if directory and name in parent.whiteouts and name not in parent.children and self._find(parent, name) is None:
             parent.contested = {**parent.contested, name: "hidden by a whiteout of its own layer, then held"}
         elif not directory and name in parent.contested:
             parent.contested = {other: how for other, how in parent.contested.items() if other != name}
         before = parent.children.pop(name, None)
-        if isinstance(before, Directory) or (before is not None and before.kind is Kind.SYMLINK):
+        if parent.entries is not None:
+            parent.entries.pop(name, None)
+        if before is not None and (isinstance(before, Directory) or before.link is not None):
             self._known = {b"": self.root}
 
-    def _linked(self, member: Member, link: Entry) -> Entry:
-        """The inode that a hard link shares. Appliers set the link's own attributes on it (createTarFile)."""
+    def _linked(self, above: Directory, own: bytes, member: Member, link: Entry) -> Inode | None:
+        """The inode that a hard link shares. Appliers set the link's own attributes on it (createTarFile). None, with the target
+        in the entry: there is none."""
         target_path = clean(member.link)
         parent_path, _, name = target_path.rpartition(b"/")
         parent = self._walk(parent_path, member, create=False)
-        target = parent.children.get(name) if parent is not None else None
-        if not isinstance(target, Entry):
+        inode = None
+        if parent is not None and (
+            parent is not above or name != own
+        ):  # a link to itself finds nothing: appliers make room first
+            inode = self._inode(parent, name)
+        if inode is None:
             link.link = target_path
-            return link
-        target.linked = True
-        if target.kind is not Kind.SYMLINK:
-            target.mode, target.mtime = link.mode, link.mtime
-        target.uid, target.gid = link.uid, link.gid
-        if link.xattrs:
-            target.xattrs = {**target.xattrs, **link.xattrs}
-        return target
+            return None
+        inode.attributes = linked_attributes(inode.attributes, link)
+        target = inode.entry
+        if target is not None:
+            if target.kind is not _SYMLINK:
+                target.mode, target.mtime = link.mode, link.mtime
+            target.uid, target.gid = link.uid, link.gid
+            if link.xattrs:
+                target.xattrs = {**target.xattrs, **link.xattrs}
+        return inode
+
+    def _inode(self, parent: Directory, name: bytes) -> Inode | None:
+        """What a hard link leads to, found by its name from now on."""
+        inode = parent.children.get(name)
+        if isinstance(inode, Directory):
+            return None
+        if inode is None:
+            row = self._find(parent, name)
+            if row is None:
+                return None
+            entry = parent.entries.pop(name, None) if parent.entries is not None else None
+            inode = parent.children[name] = Inode(row.attributes, row.digest, entry=entry)
+        if inode.origin is None:
+            inode.origin = parent.key_of(name)
+        return inode
+
+    def _find(self, directory: Directory, name: bytes) -> Row | None:
+        """The file of that name, if it has a row."""
+        if directory.files is None:
+            return None
+        index = self._indexes.get(directory)
+        if index is None:
+            index = self._indexes[directory] = Index(directory.files)
+        return index.find(directory.key_of(name))
 
     def _directory(self, path: bytes, member: Member) -> Directory:
         """The directory that `path`, as spelled, leads to; what is missing on the way is made."""
@@ -208,17 +331,20 @@ class LayerTree:
                 continue
             child = here[-1].children.get(name)
             if child is None:
+                file = self._find(here[-1], name)
+                if file is not None and create:
+                    raise self._in_the_way(member, name, file.attributes)
                 if not create:
                     return None
                 self._make_room(here[-1], name, directory=True)
-                child = here[-1].children[name] = Directory()
+                child = here[-1].children[name] = here[-1].below(name)
             if isinstance(child, Directory):
                 here.append(child)
                 continue
-            if child.kind is not Kind.SYMLINK:
+            if child.link is None:
                 if not create:
                     return None
-                raise self._error(member, "a directory above it", f"a {child.kind.value}, {name.decode(errors='replace')!r}")
+                raise self._in_the_way(member, name, child.attributes)
             followed += 1
             if followed > _MAX_SYMLINKS:
                 raise self._error(member, f"at most {_MAX_SYMLINKS} symlinks above it", "more (they lead to each other)")
@@ -226,6 +352,10 @@ class LayerTree:
                 here = [self.root]
             todo.extend(child.link.split(b"/")[::-1])
         return here[-1]
+
+    def _in_the_way(self, member: Member, name: bytes, attributes: int) -> DamagedError:
+        found = f"a {kind_of(attributes).value}, {name.decode(errors='replace')!r}"
+        return self._error(member, "a directory above it", found)
 
     def _error(self, member: Member, expected: str, found: str) -> DamagedError:
         name = member.name.decode(errors="backslashreplace")

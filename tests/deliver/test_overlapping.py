@@ -10,9 +10,9 @@ import pytest
 import layerkit
 from layerkit.deliver import deliver
 from layerkit.destinations import Destination, open_destination
-from layerkit.errors import ProofError
+from layerkit.errors import DamagedError, ProofError
 from layerkit.filesystem.layer_tree import LayerTree
-from layerkit.image.blob import Blob, Buffer, Bytes
+from layerkit.image.blob import Blob, Buffer, Bytes, blob_of
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.layers.decode import decoded
@@ -184,6 +184,9 @@ def test_a_difference_is_an_error(tmp_path: Path) -> None:
         prover = Prover()
         prover.watch(change.where)(source_tar)
         with pytest.raises(ProofError, match=found):
+            prover.prove(replace(change, source=blob_of(source_tar)))
+        prover.watch(change.where)(source_tar)
+        with pytest.raises(DamagedError, match="isn't the same when it is read once more"):
             prover.prove(change)
     prover = Prover()
     prover.watch(change.where)(raw)
