@@ -8,7 +8,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("layerkit", "rapidgzip", "isal", "zstandard", "urllib3")
+_PACKAGES = ("layerkit", "isal", "zstandard", "urllib3")
 _PROGRAMS = {
     "gzip": ("--version",),
     "igzip": ("--version",),

@@ -11,7 +11,7 @@ import xxhash
 
 from layerkit.filesystem.layer_tree import LayerTree
 from layerkit.image.blob import FileRange, InputFile
-from layerkit.layers.planner import Constraints, Planner
+from layerkit.plan.planner import Constraints, Planner
 from layerkit.tar.framing import Framer, members_of
 
 PARTS = 4

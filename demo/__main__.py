@@ -120,7 +120,7 @@ def show(before: Image, after: Image) -> None:
     rows.append(("layers", *(str(len(each)) for each in sizes)))
     rows.append(("largest layer", *(format_size(max(each)) for each in sizes)))
     rows.append(("all layers", *(format_size(sum(each)) for each in sizes)))
-    rows.append(("attestations", *(str(len(image.attestations())) for image in (before, after))))
+    rows.append(("attestations", *(str(len(image.referrers())) for image in (before, after))))
     for name, *values in rows:
         print(f"{name:14}" + "".join(f"{value:>10}" for value in values))
 

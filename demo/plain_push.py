@@ -5,10 +5,10 @@ from urllib.parse import urljoin
 
 import urllib3
 
-from layerkit.image.attestation import is_attestation
 from layerkit.image.blob import Blob
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor, Manifest
+from layerkit.image.referrers import referrer
 from layerkit.report.sizes import format_size
 
 HTTP = urllib3.PoolManager(retries=False)
@@ -25,8 +25,9 @@ def plain_push(image: Image, registry: str, repository: str) -> Iterator[str]:
             if status >= 400:
                 yield f"HTTP {status}: layer {number}, {format_size(layer.size)}"
         status = _send_manifest(base, descriptor, document)
-        if status >= 400 and is_attestation(document):
-            yield f"HTTP {status}: provenance attestation"
+        about = referrer(descriptor, document)
+        if status >= 400 and about is not None:
+            yield f"HTTP {status}: {about.kind.value}"
 
 
 def _send(base: str, blob: Blob) -> int:

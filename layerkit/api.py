@@ -4,19 +4,18 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from layerkit.deliver import fix_and_prove
 from layerkit.filesystem import verify
 from layerkit.image.image import Image
 from layerkit.image.media_types import Compression, Family
 from layerkit.image.reference import parse_reference
-from layerkit.layers.spool import Spool
 from layerkit.profiles import GENERIC, Profile, profile_for
 from layerkit.progress import SILENT, Progress
 from layerkit.pusher.push import RegistryDestination
 from layerkit.registry.client import connect
-from layerkit.rewrite import options_for
+from layerkit.rewrite import fix_image, options_for
 from layerkit.rewrite.plan import LayerPlan, plan_layers
 from layerkit.sources import open_image as _open_image
+from layerkit.spool import Spool
 
 __all__ = ["fix", "open_image", "push", "split_plan", "verify"]
 
@@ -67,9 +66,10 @@ def fix(
         platforms=tuple(platforms),
         keep_attestations=keep_attestations,
         allow_oversized=allow_oversized,
+        proven=verify,
         jobs=jobs,
     )
-    return fix_and_prove(image, options, verify=verify, spool=Spool(), progress=progress).image
+    return fix_image(image, options, spool=Spool(), progress=progress).image
 
 
 def push(
@@ -96,9 +96,6 @@ def push(
         plain_http=plain_http,
         progress=progress,
     )
-    destination = RegistryDestination(client, target, profile=profile_for(target.host), jobs=jobs, progress=progress)
-    try:
+    with RegistryDestination(client, target, profile=profile_for(target.host), jobs=jobs, progress=progress) as destination:
         digest = destination.finish(image)
-    finally:
-        destination.abandon()
     return target.at(digest)

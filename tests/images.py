@@ -14,6 +14,7 @@ from typing import Any
 
 import zstandard
 
+from layerkit.compression.decode import decoded
 from layerkit.image.digest import sha256
 from layerkit.image.image import Image
 from layerkit.image.media_types import (
@@ -27,7 +28,6 @@ from layerkit.image.media_types import (
     Family,
     layer_type,
 )
-from layerkit.layers.decode import decoded
 from layerkit.sources import open_image
 from tests import tar_building as tar
 from tests.sources.builders import ATTESTED, Files, add_index, layout, put, write_tar

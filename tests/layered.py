@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from layerkit.compression.decode import decoded
 from layerkit.image.blob import Blob, blob_of
 from layerkit.image.digest import Digest, encoded
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor, new_manifest, to_json
 from layerkit.image.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_LAYER_GZIP, OCI_MANIFEST
-from layerkit.layers.decode import decoded
 
 NAME = "127.0.0.1/test/image:latest"
 

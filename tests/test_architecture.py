@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import layerkit.errors
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "layerkit"
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
@@ -59,7 +61,8 @@ def test_the_judge_shares_nothing_with_what_it_judges() -> None:
     """`filesystem` may decode layers as the splitter does; it must not know how they are cut."""
     judge = [module for module in MODULES if stage_of(module) == "filesystem"]
     assert judge
-    assert {name for module in judge for name in imports(module) if "layerkit.layers" in name} <= {"layerkit.layers.decode"}
+    splitter = {"streams", "plan", "layers"}
+    assert not {name for module in judge for name in imports(module) if stage_of(name) in splitter}
 
 
 def names_used(module: str) -> set[str]:
@@ -102,3 +105,22 @@ def test_design_names_the_folders_there_are() -> None:
     table = (ROOT / "docs/design.md").read_text()
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert folders <= set(re.findall(r"^\| `(\w+)/?(?:\.py)?`", table, re.MULTILINE))
+
+
+def test_every_error_is_in_one_file_and_in_the_tree_drawn_there() -> None:
+    classes = {
+        module: [node for node in ast.walk(ast.parse(MODULES[module].read_text())) if isinstance(node, ast.ClassDef)]
+        for module in MODULES
+    }
+    known = {node.name for node in classes["layerkit.errors"]}
+    for module, found in classes.items():
+        if module != "layerkit.errors":
+            assert not [node.name for node in found if {ast.unparse(base) for base in node.bases} & known], module
+    assert set(re.findall(r"\b\w+Error\b", layerkit.errors.__doc__ or "")) == known
+    drawn = layerkit.errors.__doc__ or ""
+    for name in known:
+        error = getattr(layerkit.errors, name)
+        if error.exit_code != 1:
+            line = next(line for line in drawn.splitlines() if re.search(rf"\b{name}\b", line))
+            own = "exit_code" in vars(error)
+            assert not own or re.search(rf"\b{error.exit_code}\b", line), name

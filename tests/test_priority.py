@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from layerkit.priority import give_way
+from layerkit.threads import give_way
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="niceness is a thread's own on Linux alone")

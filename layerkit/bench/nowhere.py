@@ -1,8 +1,10 @@
 """The destination that keeps nothing."""
 
+from typing import Self
+
 from layerkit.destinations.intake import Intake
 from layerkit.destinations.parts import parts_of
-from layerkit.image.blob import Blob
+from layerkit.image.blob import Blob, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.progress import SILENT, Progress
@@ -18,6 +20,9 @@ class Nowhere:
         self._progress = progress
         self._intake = Intake(self._read)
 
+    def begin(self, label: str) -> Writing | None:
+        return None
+
     def offer(self, blob: Blob, label: str) -> None:
         self._intake.offer(blob, label)
 
@@ -28,7 +33,10 @@ class Nowhere:
         self._intake.drain()
         return image.root.digest
 
-    def abandon(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._intake.stop()
 
     def _read(self, blob: Blob, label: str) -> None:

@@ -71,7 +71,8 @@ def layers_size(image: Image) -> int:
 
 def warm(image: Image, progress: Progress = SILENT) -> None:
     """Reads the image once, so that the first run doesn't wait for the disk when the others don't. Raises ImageError."""
-    Nowhere(progress).finish(image)
+    with Nowhere(progress) as nowhere:
+        nowhere.finish(image)
 
 
 def measure(
@@ -91,20 +92,21 @@ def measure(
     progress = Once(progress)
     rows = [Row(setting) for setting in settings]
     options = [
-        options_for(GENERIC, max_layer_size=limit, compression=compression, level=level, jobs=jobs)
+        options_for(GENERIC, max_layer_size=limit, compression=compression, level=level, proven=verify, jobs=jobs)
         for limit, compression, level in settings
     ]
     for _ in range(runs):
         for row, chosen in zip(rows, options, strict=True):
             if not row.problem:
-                _run(image, row, chosen, verify, progress)
+                _run(image, row, chosen, progress)
     return rows
 
 
-def _run(image: Image, row: Row, options: FixOptions, verify: bool, progress: Progress) -> None:
+def _run(image: Image, row: Row, options: FixOptions, progress: Progress) -> None:
     began = time.perf_counter()
     try:
-        done = deliver(image, options, Nowhere(progress), verify=verify, progress=progress)
+        with Nowhere(progress) as nowhere:
+            done = deliver(image, options, nowhere, progress=progress)
     except (OutputError, ProofError):
         raise  # these say nothing about the setting
     except CannotFixError as error:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from layerkit.cli.progress import Running
 from layerkit.progress import Task
 from layerkit.report.sizes import format_seconds, format_size
-from layerkit.report.text import one_line, printable
+from layerkit.report.text import escaped, one_line
 
 MAX_BARS = 8
 """Bars drawn at a time; more tasks than that only count in the total, so that the screen never scrolls."""
@@ -63,7 +63,7 @@ class TerminalProgress:
 
     def note(self, text: str) -> None:
         with self._lock:
-            _Bar.write(printable(text), file=self._stream)
+            _Bar.write(escaped(text), file=self._stream)
 
     def warn(self, text: str) -> None:
         self.note(f"warning: {text}")

@@ -1,14 +1,11 @@
 """`layerkit bench IMAGE`: how fast and how small, on this machine, with this image."""
 
-import json
 import os
 import platform
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from layerkit.bench import Row, Setting, default_limits, layers_size, measure, warm
@@ -23,15 +20,13 @@ from layerkit.cli.options import (
     size,
     verbosity,
 )
+from layerkit.cli.printing import print_tables
 from layerkit.errors import CannotFixError
 from layerkit.image.image import Image
 from layerkit.image.media_types import Compression
 from layerkit.progress import Progress
 from layerkit.report.sizes import format_share, format_size
-from layerkit.report.text import one_line
-
-PIPED_WIDTH = 80
-"""Columns of a table that no terminal limits."""
+from layerkit.report.text import json_text, one_line
 
 _DEFAULT_COMPRESSIONS = (
     CompressionChoice(None),
@@ -88,9 +83,9 @@ def command(
     if all(row.problem for row in rows):
         raise CannotFixError(rows[-1].problem)
     if as_json:
-        click.echo(json.dumps(_document(source, rows, runs, verify), indent=2, ensure_ascii=False))
+        click.echo(json_text(_document(source, rows, runs, verify)))
         return
-    _show(_table(source, rows, runs, verify))
+    print_tables(_table(source, rows, runs, verify), piped_width=80)
     for row in rows:
         if row.problem:
             progress.warn(f"{format_size(row.setting.limit)} {_way(row.setting)}: {row.problem}")
@@ -126,14 +121,6 @@ def _table(source: Image, rows: Sequence[Row], runs: int, verify: bool) -> Table
             f"{format_size(before / row.median)}/s",
         )
     return table
-
-
-def _show(table: Table) -> None:
-    """To standard output, as wide as the terminal."""
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
-    with console.capture() as captured:
-        console.print(table)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _way(setting: Setting) -> str:

@@ -1,6 +1,5 @@
 """`layerkit blank REFERENCE`: an empty image over a tag, where nothing can be deleted."""
 
-import json
 import sys
 
 import click
@@ -18,7 +17,7 @@ from layerkit.progress import Progress
 from layerkit.pusher.blank import blank_image
 from layerkit.pusher.push import RegistryDestination
 from layerkit.report.sizes import format_size
-from layerkit.report.text import one_line, plural
+from layerkit.report.text import json_text, one_line, plural
 from layerkit.sources import open_image
 
 
@@ -52,15 +51,11 @@ def command(reference: str, platform: str | None, yes: bool, as_json: bool, conn
             "gets the empty image, which runs nothing. This can't be undone, unless you push the image again"
         )
         _ask(f"Replace {target} with an empty image?", yes)
-        destination = RegistryDestination(connect(target.registry), target, profile=profile, progress=progress)
-        try:
+        with RegistryDestination(connect(target.registry), target, profile=profile, progress=progress) as destination:
             destination.finish(empty)
-        except BaseException:
-            destination.abandon()
-            raise
     name = target.at(empty.root.digest)
     result = {"reference": name, "digest": empty.root.digest, "replaced": held.root.digest}
-    click.echo(json.dumps(result, indent=2) if as_json else name)
+    click.echo(json_text(result) if as_json else name)
 
 
 def _platform(given: str | None, held: Image) -> Platform:

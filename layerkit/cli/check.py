@@ -1,6 +1,5 @@
 """`layerkit check`: would the target take the image as it is? One line per finding; exit 1 if there is any."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -8,12 +7,12 @@ import click
 
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
-from layerkit.image.validation import validate
 from layerkit.profiles import PROFILES, REPLICATED, profile_named
 from layerkit.progress import Progress
 from layerkit.report.findings import Finding, check
 from layerkit.report.sizes import format_size
-from layerkit.report.text import one_line, plural
+from layerkit.report.text import json_text, one_line, plural
+from layerkit.report.validation import validate
 
 EXIT_FOUND = 1
 
@@ -63,7 +62,7 @@ def command(
         findings += [Finding("LK020", "content", message, advice) for message in validate(source)]
     if as_json:
         fields = {"image": source.name, "profile": profile.name, "limit": limit, "findings": [asdict(one) for one in findings]}
-        click.echo(json.dumps(fields, indent=2, ensure_ascii=False))
+        click.echo(json_text(fields))
     else:
         _print(findings, source.name, layout)
     if not findings:

@@ -1,7 +1,7 @@
 """`layerkit fix IMAGE OUTPUT`: the rewritten image in a file."""
 
-import json
 import sys
+from pathlib import Path
 
 import click
 
@@ -18,8 +18,11 @@ from layerkit.cli.options import (
 )
 from layerkit.deliver import deliver
 from layerkit.destinations import open_destination
+from layerkit.errors import UsageError
 from layerkit.profiles import PROFILES, profile_named
 from layerkit.progress import Progress
+from layerkit.report.text import json_text
+from layerkit.sources.transports import Transport, parse_place
 
 
 @click.command()
@@ -32,6 +35,7 @@ from layerkit.progress import Progress
     show_default=True,
     help="The target whose limits and formats are kept.",
 )
+@click.option("--in-place", is_flag=True, help="OUTPUT may be IMAGE itself: the result takes its place.")
 @splitting_options
 @connection_options
 @jobs_option
@@ -41,6 +45,7 @@ def command(
     image: str,
     output: str,
     profile: str,
+    in_place: bool,
     splitting: Splitting,
     connection: Connection,
     jobs: int | None,
@@ -52,11 +57,30 @@ def command(
     OUTPUT is a path (an OCI archive), oci-archive:PATH[:NAME], oci:DIR[:NAME], docker-archive:PATH[:NAME], or - for standard
     output. It appears whole or not at all. Prints the new image's digest.
     """
+    if not in_place and _is_itself(image, output):
+        raise UsageError(f"{output}: is the image itself, which can't be had back; give another name, or --in-place")
     options = fixing.fix_options(splitting, profile_named(profile), jobs)
     source = opened(image, connection, progress, splitting.platforms)
-    destination = open_destination(output, stdout=sys.stdout.buffer, progress=progress)
-    done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
-    fixing.tell(done.fixed, splitting, source, progress)
+    with open_destination(output, stdout=sys.stdout.buffer, progress=progress) as destination:
+        save = fixing.saving(splitting, source, progress)
+        done = deliver(source, options, destination, progress=progress, before_name=save)
+    fixing.tell(done.fixed, source, progress)
     to_stdout = output == "-"  # the image itself is there: what else there is to say goes to standard error
-    text = json.dumps({"digest": done.digest, **fixing.as_json(done.fixed)}, indent=2) if as_json else done.digest
+    text = json_text({"digest": done.digest, **fixing.as_json(done.fixed)}) if as_json else done.digest
     click.echo(text, err=to_stdout)
+
+
+_ON_DISK = frozenset({Transport.PATH, Transport.OCI_ARCHIVE, Transport.OCI_LAYOUT, Transport.DOCKER_ARCHIVE})
+
+
+def _is_itself(image: str, output: str) -> bool:
+    """Would the result replace what it is made of? In a layout it doesn't when it has another name."""
+    source, target = parse_place(image), parse_place(output)
+    if source.transport not in _ON_DISK or target.transport not in _ON_DISK:
+        return False
+    try:
+        is_same = Path(source.location).samefile(target.location)
+    except (OSError, ValueError):
+        return False
+    is_added = Path(target.location).is_dir() and target.name not in (None, source.name)
+    return is_same and not is_added

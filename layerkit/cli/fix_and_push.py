@@ -1,6 +1,5 @@
 """`layerkit fix-and-push IMAGE [REFERENCE]`: the image in the registry, however it was."""
 
-import json
 from dataclasses import replace
 
 import click
@@ -18,7 +17,7 @@ from layerkit.cli.options import (
     upload_options,
     verbosity,
 )
-from layerkit.cli.push import open_push, tell_interrupted, tell_traffic
+from layerkit.cli.push import open_push, telling
 from layerkit.cli.registries import connector, target_of
 from layerkit.cli.reusing import reuse
 from layerkit.deliver import deliver
@@ -32,6 +31,7 @@ from layerkit.profiles import PROFILES, REPLICATED, profile_for
 from layerkit.progress import Progress
 from layerkit.registry.client import RegistryClient
 from layerkit.report.sizes import format_size
+from layerkit.report.text import json_text
 from layerkit.rewrite import FixOptions, fix_image
 
 
@@ -79,19 +79,14 @@ def command(
         return
     client.contact()
     options, repositories = _with_known(options, client, target, upload)
-    destination = open_push(target, connect, upload, jobs, progress, repositories)
-    try:
+    with telling(open_push(target, connect, upload, jobs, progress, repositories), progress) as destination:
         destination.check()
-        done = deliver(source, options, destination, verify=splitting.verify, progress=progress)
-    except BaseException as error:
-        destination.abandon()
-        tell_interrupted(error, destination, progress)
-        raise
-    fixing.tell(done.fixed, splitting, source, progress)
-    tell_traffic(destination, progress)
+        save = fixing.saving(splitting, source, progress)
+        done = deliver(source, options, destination, progress=progress, before_name=save)
+        fixing.tell(done.fixed, source, progress)
     if as_json:
         result = {"reference": target.at(done.digest), "digest": done.digest, **fixing.as_json(done.fixed)}
-        click.echo(json.dumps(result, indent=2))
+        click.echo(json_text(result))
     else:
         click.echo(target.at(done.digest))
 
@@ -143,7 +138,7 @@ def _dry_run(
             for digest, blob in blobs.items()
         ]
         plan = {"reference": target.at(fixed.image.root.digest), "blobs": rows, **fixing.as_json(fixed)}
-        click.echo(json.dumps(plan, indent=2))
+        click.echo(json_text(plan))
         return
     click.echo(f"would push {target}\n@{fixed.image.root.digest}")
     names = {
@@ -151,8 +146,9 @@ def _dry_run(
         for change in fixed.changes
         for number, part in enumerate(change.parts, 1)
     }
-    for attestation in fixed.attestations:
-        click.echo(f"  take out  {short(attestation.digest)}  {format_size(attestation.size):>8}  attestation")
+    for about in fixed.taken_out:
+        entry = about.descriptor
+        click.echo(f"  take out  {short(entry.digest)}  {format_size(entry.size):>8}  {about.kind.value}")
     words = {True: "is there", False: "send", None: "send?"}
     for digest, blob in blobs.items():
         name = names.get(digest) or ("config" if is_image_config(blob.media_type) else "layer")

@@ -1,18 +1,19 @@
 """What `fix` and `fix-and-push` share: options for the rewrite, and telling what was done."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from layerkit.cli.options import Splitting
+from layerkit.destinations.whole_file import WholeFile, output_errors
 from layerkit.image.digest import short
 from layerkit.image.image import Image
+from layerkit.image.referrers import Kind
 from layerkit.profiles import Profile
 from layerkit.progress import Progress
 from layerkit.report.sizes import format_size
-from layerkit.report.text import plural
+from layerkit.report.text import counted, plural
 from layerkit.rewrite import Fixed, FixOptions, options_for
-from layerkit.rewrite.attestations import attestation_files
+from layerkit.rewrite.saving import saved_files
 
 
 def fix_options(splitting: Splitting, profile: Profile, jobs: int | None) -> FixOptions:
@@ -26,23 +27,28 @@ def fix_options(splitting: Splitting, profile: Profile, jobs: int | None) -> Fix
         platforms=splitting.platforms,
         keep_attestations=splitting.keep_attestations,
         allow_oversized=splitting.allow_oversized,
+        proven=splitting.verify,
         jobs=jobs,
     )
 
 
-def tell(fixed: Fixed, splitting: Splitting, before: Image, progress: Progress) -> None:
-    """A line for each thing that was changed; attestations are saved if that was asked for."""
-    if fixed.attestations:
-        progress.note(f"took {plural(len(fixed.attestations), 'attestation')} out")
-    if splitting.save_attestations is not None:
-        save_attestations(fixed, before, splitting.save_attestations, progress)
+def tell(fixed: Fixed, before: Image, progress: Progress) -> None:
+    """A line for each thing that was changed."""
+    if fixed.taken_out:
+        progress.note(f"took {counted(found.kind.value for found in fixed.taken_out)} out")
+    signatures = [found for found in fixed.taken_out if found.kind is Kind.SIGNATURE]
+    if signatures:
+        progress.warn(
+            f"{before.name}: {plural(len(signatures), 'signature')} of the image as it was left out; sign what is published, by "
+            "its new digest"
+        )
     for entry in fixed.absent:
         progress.warn(f"{before.name}: {entry.platform or entry.digest} is listed but not in the image, and was left out")
     for change in fixed.changes:
         became = plural(len(change.parts), "layer")
         sizes = _sizes([part.blob.size for part in change.parts])
         progress.note(f"layer {short(change.source.digest)} ({format_size(change.source.size)}) is now {became}: {sizes}")
-    if not fixed.changes and not fixed.attestations:
+    if not fixed.changes and not fixed.taken_out:
         progress.note("no layer had to be changed")
 
 
@@ -53,18 +59,36 @@ def _sizes(sizes: Sequence[int]) -> str:
     return f"{format_size(min(sizes))} to {format_size(max(sizes))}"
 
 
-def save_attestations(fixed: Fixed, before: Image, folder: Path, progress: Progress) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for descriptor in fixed.attestations:
-        for name, data in attestation_files(before, descriptor):
-            (folder / name).write_bytes(data)
-            progress.note(f"saved {folder / name}")
+def saving(splitting: Splitting, before: Image, progress: Progress) -> Callable[[Fixed], None]:
+    """Saves what was taken out, if that was asked for: to be called before the result has its name, so that nothing that is
+    published has lost what it said. Raises OutputError, ImageError."""
+
+    def save(fixed: Fixed) -> None:
+        folder = splitting.save_attestations
+        if folder is None:
+            return
+        with output_errors(str(folder)):
+            folder.mkdir(parents=True, exist_ok=True)
+        for found in fixed.taken_out:
+            for name, blob in saved_files(before, found.descriptor):
+                with WholeFile(folder / name) as file:
+                    for chunk in blob.verified(before.name):
+                        file.write(chunk)
+                    file.commit()
+                progress.note(f"saved {folder / name}")
+
+    return save
 
 
 def as_json(fixed: Fixed) -> dict[str, Any]:
     """What was changed, for programs."""
     return {
-        "attestations_removed": [descriptor.digest for descriptor in fixed.attestations],
+        "attestations_removed": [found.descriptor.digest for found in fixed.taken_out if found.kind is Kind.ATTESTATION],
+        "referrers_removed": [
+            {"digest": found.descriptor.digest, "kind": found.kind.value, "subject": found.subject}
+            for found in fixed.taken_out
+            if found.kind is not Kind.ATTESTATION
+        ],
         "absent_removed": [descriptor.digest for descriptor in fixed.absent],
         "layers_rewritten": [
             {

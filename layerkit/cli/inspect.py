@@ -1,7 +1,5 @@
 """`layerkit inspect`: what an image consists of. No layer is read unless `--files` asks for it: 10 GB take as long as 10 MB."""
 
-import json
-import sys
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -10,16 +8,15 @@ import click
 
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
+from layerkit.cli.printing import print_tables
 from layerkit.profiles import GENERIC
 from layerkit.progress import Progress
 from layerkit.report.contents import Contents, contents_of
 from layerkit.report.documents import contents_document, image_document
 from layerkit.report.summary import ImageSummary, chosen, summarise
+from layerkit.report.text import json_text
 
 DEFAULT_FILES = 10
-
-PIPED_WIDTH = 160
-"""Columns of a table that no terminal limits."""
 
 
 class OptionalNumber(click.Command):
@@ -81,7 +78,7 @@ def command(
         document = image_document(summary)
         if count:
             document["contents"] = [contents_document(one) for one in contents]
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json_text(document))
         return
     show(summary, contents)
 
@@ -91,22 +88,14 @@ def write_html(path: Path, summary: ImageSummary, contents: Sequence[Contents]) 
     from layerkit.destinations.whole_file import WholeFile
     from layerkit.report.html import image_page  # jinja2 and plotly, which nothing else needs
 
-    page = image_page(summary, contents).encode()
-    file = WholeFile(path)
-    try:
+    page = image_page(summary, contents).encode("utf-8", "backslashreplace")
+    with WholeFile(path) as file:
         file.write(page)
         file.commit()
-    finally:
-        file.abandon()
 
 
 def show(summary: ImageSummary, contents: Sequence[Contents]) -> None:
-    """Prints tables to standard output, as wide as the terminal."""
-    from rich.console import Console, Group  # which neither JSON nor a page needs
-
+    """Prints tables to standard output."""
     from layerkit.report.tables import contents_table, image_table
 
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
-    with console.capture() as captured:
-        console.print(Group(image_table(summary), *map(contents_table, contents)))
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    print_tables(image_table(summary), *map(contents_table, contents))

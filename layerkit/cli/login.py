@@ -3,20 +3,18 @@
 import os
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
 from layerkit.cli.options import Connection, connection_options, verbosity
 from layerkit.cli.registries import read_password
-from layerkit.errors import UsageError
+from layerkit.errors import UnauthorisedError, UsageError
 from layerkit.image.reference import parse_reference
 from layerkit.profiles import REPLICATED
 from layerkit.progress import Progress
 from layerkit.registry import connect
-from layerkit.registry.answers import UnauthorisedError
 from layerkit.registry.credential_store import CredentialStore
-from layerkit.registry.credentials import Credentials, FileCredentials
+from layerkit.registry.credentials import Credentials, FileCredentials, home_of
 
 DEFAULT_REGISTRY = REPLICATED.hosts[0]
 
@@ -39,7 +37,8 @@ def command(registry: str, connection: Connection, progress: Progress) -> None:
     """
     host = registry_name(registry)
     if host == DEFAULT_REGISTRY and sys.stdin.isatty():
-        progress.note(KINDS)
+        for line in KINDS.splitlines():
+            progress.note(line)
     connection = replace(connection, username=connection.username or _ask_for_name())
     username = connection.username or ""
     credentials = Credentials.of(username, read_password(connection))
@@ -55,10 +54,10 @@ def command(registry: str, connection: Connection, progress: Progress) -> None:
     try:
         checked = client.check_login()
     except UnauthorisedError as error:
-        hint = f". {KINDS}" if host == DEFAULT_REGISTRY else ""
+        hint = f". {' '.join(KINDS.split())}" if host == DEFAULT_REGISTRY else ""
         text = f"{host}: it refused user {username!r} (HTTP {error.status}); nothing was stored{hint}"
         raise UnauthorisedError(text, error.status) from None
-    home = Path(os.environ.get("HOME") or "~").expanduser()
+    home = home_of(os.environ)
     where = CredentialStore.of(os.environ, home, connection.authfile).store(host, credentials)
     progress.note(f"logged in to {host} as {username}; stored in {where}")
     if not checked:

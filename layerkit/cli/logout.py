@@ -9,7 +9,7 @@ from layerkit.cli.login import DEFAULT_REGISTRY, registry_name
 from layerkit.cli.options import verbosity
 from layerkit.progress import Progress
 from layerkit.registry.credential_store import CredentialStore
-from layerkit.registry.credentials import FileCredentials
+from layerkit.registry.credentials import FileCredentials, home_of
 
 
 @click.command()
@@ -24,7 +24,7 @@ from layerkit.registry.credentials import FileCredentials
 def command(registry: str, authfile: Path | None, progress: Progress) -> None:
     """Forget the credentials for REGISTRY (registry.replicated.com unless given)."""
     host = registry_name(registry)
-    home = Path(os.environ.get("HOME") or "~").expanduser()
+    home = home_of(os.environ)
     gone = CredentialStore.of(os.environ, home, authfile).erase(host)
     progress.note(f"logged out of {host} ({', '.join(gone)})" if gone else f"not logged in to {host}")
     if authfile is None or authfile.exists():

@@ -3,15 +3,14 @@
     0 done                               4 can't be fixed as asked, or the output can't be written
     1 check or verify found something    5 refused by the registry (login, 4xx)
     2 usage                              6 registry unreachable or failing after retries
-    3 unreadable or damaged image        130 interrupted (143 terminated; 141 the reader of the output went away; 70 a bug)
+    3 unreadable or damaged image        130 interrupted (129 hung up, 143 terminated; 141 the output's reader left; 70 a bug)
 
 Commands are imported when they are called, so that `inspect` doesn't wait for what only `fix` needs.
 """
 
+import contextlib
 import errno
 import importlib
-import io
-import os
 import signal
 import sys
 import traceback
@@ -21,8 +20,9 @@ from typing import Any
 
 import click
 
+from layerkit.cli.streams import drop_output, take_streams
 from layerkit.errors import LayerkitError
-from layerkit.report.text import printable
+from layerkit.report.text import escaped
 
 COMMANDS = {
     "inspect": "Show platforms, layers, attestations and what exceeds the limit.",
@@ -47,7 +47,8 @@ EXIT_BUG = 70
 """sysexits.h, EX_SOFTWARE: kept apart from 1, which `check` and `verify` give a meaning."""
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
-EXIT_TERMINATED = 143
+EXIT_SIGNAL = 128
+"""And the number of the signal, as shells have it."""
 
 _WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 
@@ -104,10 +105,14 @@ def cli() -> None:
 
 def main() -> None:
     """The console script."""
-    signal.signal(signal.SIGTERM, _terminated)
+    is_heard = take_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _ended)
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name inside an image may be no text at all
+    if not is_heard:
+        _say("error: standard output is closed: the result would be lost; nothing was done. If it isn't wanted: >/dev/null")
+        sys.exit(EXIT_UNWRITABLE)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -126,8 +131,7 @@ def run(arguments: Sequence[str]) -> int:
         _say(f"error: {error}")
         return error.exit_code
     except (ReaderLeftError, BrokenPipeError):
-        # Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return EXIT_BROKEN_PIPE
     except OSError as error:
         _say(f"error: {describe(error)}")
@@ -146,9 +150,10 @@ def describe(error: OSError) -> str:
 
 
 def _say(text: str) -> None:
-    click.echo(printable(text), err=True)
+    with contextlib.suppress(OSError):  # nobody hears it; the exit code stands
+        click.echo(escaped(text), err=True)
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
-    """SIGTERM (a cancelled CI job) unwinds like Ctrl-C does, so that temporary files go."""
-    raise SystemExit(EXIT_TERMINATED)
+def _ended(number: int, frame: FrameType | None) -> None:
+    """SIGTERM (a cancelled CI job) and SIGHUP (a closed terminal) unwind like Ctrl-C does, so that temporary files go."""
+    raise SystemExit(EXIT_SIGNAL + number)

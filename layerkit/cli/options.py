@@ -22,6 +22,7 @@ import click
 from layerkit.cli.progress import open_progress
 from layerkit.image.media_types import Compression, Family
 from layerkit.report.sizes import parse_size
+from layerkit.report.text import escaped
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -236,14 +237,21 @@ jobs_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 
 
+class _OneLine(logging.Formatter):
+    """What is logged quotes what others say."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return escaped(super().format(record))
+
+
 def verbosity(function: Callable[..., Any]) -> Callable[..., Any]:
     """`-q` leaves warnings and errors; `-v` adds what the library logs: decisions and requests, `-vv` details."""
 
     @functools.wraps(function)
     def wrapper(quiet: bool, verbose: int, **given: Any) -> Any:
-        logging.basicConfig(
-            stream=sys.stderr, format="%(message)s", level=(logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-        )
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_OneLine())
+        logging.basicConfig(handlers=[handler], level=(logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
         with open_progress(sys.stderr, quiet=quiet) as progress:
             return function(progress=progress, **given)
 

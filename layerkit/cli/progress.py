@@ -4,6 +4,7 @@ Where there is no terminal (CI logs) one line at most every `PLAIN_INTERVAL` sec
 called from any thread.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Protocol, Self, TextIO
 
 from layerkit.progress import Progress, Task
 from layerkit.report.sizes import format_seconds, format_share, format_size
-from layerkit.report.text import one_line, printable
+from layerkit.report.text import escaped, one_line
 
 PLAIN_INTERVAL = 5.0
 """Seconds between plain lines: a CI log of a ten minutes' push stays readable."""
@@ -116,7 +117,7 @@ class PlainProgress:
         pass
 
     def _print(self, text: str) -> None:
-        self._stream.write(printable(text) + "\n")
+        self._stream.write(escaped(text) + "\n")
         self._stream.flush()
 
 
@@ -141,6 +142,9 @@ def open_progress(stream: TextIO, *, quiet: bool = False) -> Iterator[Progress]:
     if quiet:
         shown = QuietProgress(stream)
     elif stream.isatty():
+        # tqdm takes options from variables of its own, and fails over nonsense in them; what is drawn here is layerkit's.
+        for name in [name for name in os.environ if name.startswith("TQDM_")]:
+            del os.environ[name]
         from layerkit.cli.bars import TerminalProgress  # tqdm, which a log has no use for
 
         shown = TerminalProgress(stream)

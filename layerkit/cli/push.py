@@ -1,6 +1,7 @@
 """`layerkit push IMAGE REFERENCE`: uploads an image as it is."""
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -15,6 +16,7 @@ from layerkit.progress import Progress
 from layerkit.pusher.push import RegistryDestination
 from layerkit.report.findings import check
 from layerkit.report.sizes import format_size
+from layerkit.report.text import json_text
 
 
 @click.command()
@@ -43,18 +45,14 @@ def command(
     connect = connector(connection, progress)
     source = opened(image, connection, progress, connect=connect)
     warn_of_refusals(source, profile_for(target.host), progress)
-    destination = open_push(target, connect, upload, jobs, progress)
-    try:
+    with telling(open_push(target, connect, upload, jobs, progress), progress) as destination:
         destination.check()
-        digest = destination.finish(source)
-    except BaseException as error:
-        destination.abandon()
-        tell_interrupted(error, destination, progress)
-        if isinstance(error, BlobTooSlowError):
+        try:
+            digest = destination.finish(source)
+        except BlobTooSlowError:
             progress.note(f"push sends layers as they are; to split them: layerkit fix-and-push {image} {target}")
-        raise
-    tell_traffic(destination, progress)
-    click.echo(json.dumps({"reference": target.at(digest), "digest": digest}, indent=2) if as_json else target.at(digest))
+            raise
+    click.echo(json_text({"reference": target.at(digest), "digest": digest}) if as_json else target.at(digest))
 
 
 def warn_of_refusals(image: Image, profile: Profile, progress: Progress) -> None:
@@ -85,14 +83,16 @@ def open_push(
     )
 
 
-def tell_traffic(destination: RegistryDestination, progress: Progress) -> None:
+@contextmanager
+def telling(destination: RegistryDestination, progress: Progress) -> Iterator[RegistryDestination]:
+    """Enters the destination; says in the end what was sent, or how far an interrupted push got."""
+    try:
+        with destination:
+            yield destination
+    except (KeyboardInterrupt, SystemExit):
+        written = "the tag was written, but not read back" if destination.tag_written else "no tag was written"
+        progress.warn(f"{written}. Run the same command again to go on: what has arrived is not sent again")
+        raise
     stats = destination.stats
     there = stats.blobs_there + stats.blobs_mounted
     progress.note(f"sent {stats.blobs_sent} blobs, {format_size(stats.bytes_sent)}; {there} were there already")
-
-
-def tell_interrupted(error: BaseException, destination: RegistryDestination, progress: Progress) -> None:
-    if not isinstance(error, KeyboardInterrupt | SystemExit):
-        return
-    written = "the tag was written, but not read back" if destination.tag_written else "no tag was written"
-    progress.warn(f"{written}. Run the same command again to go on: what has arrived is not sent again")

@@ -1,6 +1,5 @@
 """`layerkit verify`: are two images the same filesystem? One line per difference on standard output, exit 1 if there is any."""
 
-import json
 from dataclasses import asdict
 
 import click
@@ -9,7 +8,7 @@ from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, jobs_option, json_option, platform_option, verbosity
 from layerkit.filesystem import verify
 from layerkit.progress import Progress
-from layerkit.report.text import printable
+from layerkit.report.text import escaped, json_text
 
 EXIT_DIFFERENT = 1
 
@@ -41,10 +40,10 @@ def command(
     images = [opened(spec, connection, progress, platforms) for spec in (before, after)]
     found = verify(images[0], images[1], platforms=platforms, progress=progress, jobs=jobs)
     if as_json:
-        click.echo(json.dumps([asdict(difference) for difference in found], indent=2))
+        click.echo(json_text([asdict(difference) for difference in found]))
     else:
         for difference in found:
-            click.echo(printable(str(difference)))
+            click.echo(escaped(str(difference)))
         count = f"{len(found):,} difference{'s' if len(found) > 1 else ''}" if found else "no difference"
         progress.note(f"{images[0].name} and {images[1].name}: {count}")
     return EXIT_DIFFERENT if found else 0

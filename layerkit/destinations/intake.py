@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest
-from layerkit.priority import give_way
+from layerkit.threads import give_way
 
 
-class AbandonedError(Exception):
+class StoppedError(Exception):
     """Raised inside `put` to end it; never leaves this package."""
 
 
@@ -25,6 +25,8 @@ class Intake:
         self._seen: set[Digest] = set()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
+        self.turn = threading.Lock()
+        """Whoever holds it may write: `put`, or what is written while it is made."""
         self._error: BaseException | None = None
 
     def offer(self, blob: Blob, label: str) -> None:
@@ -37,6 +39,13 @@ class Intake:
                 self._thread = threading.Thread(target=self._work, name="layerkit-output", daemon=True)
                 self._thread.start()
             self._queue.put((blob, label))
+
+    def claim(self, digest: Digest) -> bool:
+        """Whoever has the blob already says so: from now on it is nothing new. False: it was offered before."""
+        with self._lock:
+            is_new = digest not in self._seen
+            self._seen.add(digest)
+            return is_new
 
     def drain(self) -> None:
         """Returns when everything offered was taken, and ends the thread. Raises the first error of `put`."""
@@ -59,7 +68,7 @@ class Intake:
     def check(self) -> None:
         """For `put` to call between chunks: raises when there is no more use in going on."""
         if self._stopped.is_set():
-            raise AbandonedError
+            raise StoppedError
 
     def _work(self) -> None:
         give_way()
@@ -67,8 +76,9 @@ class Intake:
             if self._error is not None or self._stopped.is_set():
                 continue
             try:
-                self._put(*item)
-            except AbandonedError:
+                with self.turn:
+                    self._put(*item)
+            except StoppedError:
                 continue
             except BaseException as error:  # whatever it is, the thread that asks for the result has to see it
                 self._error = error

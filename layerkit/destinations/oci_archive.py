@@ -13,22 +13,13 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
 from layerkit.destinations.intake import Intake
-from layerkit.destinations.parts import (
-    DOCKER_FILE,
-    INDEX_FILE,
-    LAYOUT,
-    LAYOUT_FILE,
-    blob_path,
-    docker_manifest,
-    index_json,
-    named_root,
-    parts_of,
-)
+from layerkit.destinations.parts import docker_manifest, entries_of, index_json, parts_of
 from layerkit.destinations.whole_file import WholeFile, output_errors
 from layerkit.errors import UsageError
-from layerkit.image.blob import Blob, Buffer
+from layerkit.image.blob import Blob, Buffer, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
+from layerkit.image.layout import DOCKER_FILE, INDEX_FILE, LAYOUT, LAYOUT_FILE, Name, blob_path
 from layerkit.progress import SILENT, Progress
 from layerkit.tar.header import BLOCK, END_OF_ARCHIVE
 
@@ -45,8 +36,9 @@ class Sink(Protocol):
     def can_rewind(self) -> bool: ...
     def rewind(self, size: int) -> None: ...
     def write(self, data: Buffer) -> None: ...
+    def write_at(self, offset: int, data: Buffer) -> None: ...
     def commit(self) -> None: ...
-    def abandon(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class StreamSink:
@@ -66,6 +58,9 @@ class StreamSink:
     def can_rewind(self) -> bool:
         return False
 
+    def write_at(self, offset: int, data: Buffer) -> None:
+        raise io.UnsupportedOperation(f"{self.name} can't be taken back")
+
     def rewind(self, size: int) -> None:
         raise io.UnsupportedOperation(f"{self.name} can't be taken back")  # as streams say it that can't seek
 
@@ -73,7 +68,7 @@ class StreamSink:
         with output_errors(self.name):
             self._stream.flush()
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         pass
 
 
@@ -88,7 +83,8 @@ class OciArchive:
         self._places: list[tuple[Digest, int]] = []
         """The blobs that were written, each with the offset of its header."""
         self._intake = Intake(self._put)
-        self._docker: Callable[[Image, str | None], bytes | None] = docker_manifest
+        self._given: Callable[[str], Name] = Name.in_layout
+        self._docker: Callable[[Image, Sequence[Name]], bytes | None] = docker_manifest
         self._add(LAYOUT_FILE, LAYOUT)
 
     @classmethod
@@ -96,33 +92,36 @@ class OciArchive:
         """Raises OutputError when nothing can be written there."""
         return cls(WholeFile(path), name=name, progress=progress)
 
+    def begin(self, label: str) -> Writing | None:
+        return _Growing(self, self._intake) if self._sink.can_rewind else None
+
     def offer(self, blob: Blob, label: str) -> None:
         if self._sink.can_rewind:
             self._intake.offer(blob, label)
 
     def finish(self, image: Image) -> Digest:
-        """Raises OutputError, or ImageError for a blob that is missing or isn't what its digest says; then nothing is left."""
-        try:
-            wanted = list(parts_of(image))
-            for blob, label in wanted:
-                self._intake.offer(blob, label)
-            self._intake.drain()
-            self._take_strays_out(wanted)
-            docker = self._docker(image, self._name)
-            if docker is not None:
-                self._add(DOCKER_FILE, docker)
-            self._add(INDEX_FILE, index_json([named_root(image, self._name)]))
-            self._write(END_OF_ARCHIVE)
-            self._write(bytes(-self._written % _RECORD))
-            self._sink.commit()
-        except BaseException:
-            self.abandon()
-            raise
+        """Raises OutputError, or ImageError for a blob that is missing or isn't what its digest says."""
+        wanted = list(parts_of(image))
+        for blob, label in wanted:
+            self._intake.offer(blob, label)
+        self._intake.drain()
+        self._take_strays_out(wanted)
+        names = image.names if self._name is None else (self._given(self._name),)
+        docker = self._docker(image, names)
+        if docker is not None:
+            self._add(DOCKER_FILE, docker)
+        self._add(INDEX_FILE, index_json(entries_of(image, names)))
+        self.write(END_OF_ARCHIVE)
+        self.write(bytes(-self._written % _RECORD))
+        self._sink.commit()
         return image.root.digest
 
-    def abandon(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._intake.stop()
-        self._sink.abandon()
+        self._sink.close()
 
     def _take_strays_out(self, wanted: Sequence[tuple[Blob, str]]) -> None:
         """What was offered and isn't part of the image; what stands behind it is written again."""
@@ -132,28 +131,76 @@ class OciArchive:
             return
         behind = self._places[first:]
         del self._places[first:]
-        self._written = behind[0][1]
-        self._sink.rewind(self._written)
+        self.rewind(behind[0][1])
         for digest, _ in behind:
             if digest in blobs:
                 self._put(*blobs[digest])
 
     def _put(self, blob: Blob, label: str) -> None:
         self._places.append((blob.digest, self._written))
-        self._write(_header(blob_path(blob), blob.size))
+        self.write(_header(blob_path(blob.digest), blob.size))
         with self._progress.task(label, blob.size) as task:
             for chunk in blob.verified(label):
                 self._intake.check()
-                self._write(chunk)
+                self.write(chunk)
                 task.advance(len(chunk))
-        self._write(bytes(-blob.size % BLOCK))
+        self.write(bytes(-blob.size % BLOCK))
+
+    def written(self) -> int:
+        """Bytes so far."""
+        return self._written
+
+    def place(self, blob: Blob, at: int) -> None:
+        """All of `blob` stands behind the header at this offset, which isn't written yet."""
+        self._sink.write_at(at, _header(blob_path(blob.digest), blob.size))
+        self.write(bytes(-blob.size % BLOCK))
+        self._places.append((blob.digest, at))
+
+    def rewind(self, size: int) -> None:
+        self._sink.rewind(size)
+        self._written = size
 
     def _add(self, path: str, data: bytes) -> None:
-        self._write(_header(path, len(data)) + data + bytes(-len(data) % BLOCK))
+        self.write(_header(path, len(data)) + data + bytes(-len(data) % BLOCK))
 
-    def _write(self, data: Buffer) -> None:
+    def write(self, data: Buffer) -> None:
         self._sink.write(data)
         self._written += len(data)
+
+
+class _Growing:
+    """A blob that is written while it is made: its header, which says its digest and size, comes at last. Nothing else is written
+    meanwhile."""
+
+    def __init__(self, archive: OciArchive, intake: Intake) -> None:
+        self._archive = archive
+        self._intake = intake
+        intake.turn.acquire()
+        self._is_open = True
+        self._at = archive.written()
+        archive.write(bytes(BLOCK))
+
+    def write(self, data: Buffer) -> None:
+        self._archive.write(data)
+
+    def rewind(self, size: int) -> None:
+        self._archive.rewind(self._at + BLOCK + size)
+
+    def finish(self, blob: Blob) -> None:
+        if self._intake.claim(blob.digest):
+            self._archive.place(blob, self._at)
+            self._end()
+        else:
+            self.discard()
+
+    def discard(self) -> None:
+        if self._is_open:
+            self._archive.rewind(self._at)
+            self._end()
+
+    def _end(self) -> None:
+        self._is_open = False
+        self._intake.turn.release()
 
 
 class DockerArchive(OciArchive):
@@ -162,10 +209,11 @@ class DockerArchive(OciArchive):
     def __init__(self, sink: Sink, *, name: str | None = None, progress: Progress = SILENT) -> None:
         super().__init__(sink, name=name, progress=progress)
         self._docker = _required_manifest
+        self._given = Name  # no tag stands alone here
 
 
-def _required_manifest(image: Image, name: str | None) -> bytes:
-    found = docker_manifest(image, name)
+def _required_manifest(image: Image, names: Sequence[Name]) -> bytes:
+    found = docker_manifest(image, names)
     if found is None:
         platforms = ", ".join(str(platform.platform) for platform in image.platforms()) or "none"
         raise UsageError(

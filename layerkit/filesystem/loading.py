@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from layerkit.compression.decode import decoded_chunks
 from layerkit.errors import DamagedError
 from layerkit.filesystem.directory import Directory
 from layerkit.filesystem.layer_tree import LayerTree
@@ -18,7 +19,6 @@ from layerkit.image.blob import Blob, Buffer, Content
 from layerkit.image.digest import Digest, algorithm, hasher_for, short
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
-from layerkit.layers.decode import decoded_chunks
 from layerkit.progress import Progress, Task
 
 

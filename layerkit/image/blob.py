@@ -40,6 +40,21 @@ class Sliceable(Content, Protocol):
         """Bytes [start, end)."""
 
 
+class ReadableFile(Protocol):
+    """A file that is read by position, from several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Exactly `size` bytes at `offset`. Raises ImageError when they aren't there."""
+
+
 class InputFile:
     """A file opened for reading by position. Reads from several threads don't disturb each other."""
 
@@ -53,23 +68,7 @@ class InputFile:
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Exactly `size` bytes at `offset`. Raises DamagedError when the file ends before."""
-        data = os.pread(self._fd, size, offset)
-        if len(data) < size:  # pread may stop early at 2 GiB or on a signal: ask once more for the rest
-            parts = [data]
-            missing = size - len(data)
-            while missing:
-                more = os.pread(self._fd, missing, offset + size - missing)
-                if not more:
-                    raise DamagedError.mismatch(
-                        self.name,
-                        expected=f"{offset + size:,} bytes or more",
-                        found=f"{offset + size - missing:,} bytes",
-                        why="the file is truncated",
-                    )
-                parts.append(more)
-                missing -= len(more)
-            data = b"".join(parts)
-        return data
+        return read_exactly(self._fd, offset, size, self.name)
 
     def fileno(self) -> int:
         return self._fd
@@ -83,11 +82,32 @@ class InputFile:
         self.close()
 
 
+def read_exactly(fd: int, offset: int, size: int, name: str) -> bytes:
+    """`size` bytes at `offset` of an open file. Raises DamagedError, naming it by `name`, when it ends before."""
+    data = os.pread(fd, size, offset)
+    if len(data) == size:
+        return data
+    parts = [data]  # pread may stop early at 2 GiB or on a signal: ask once more for the rest
+    missing = size - len(data)
+    while missing:
+        more = os.pread(fd, missing, offset + size - missing)
+        if not more:
+            raise DamagedError.mismatch(
+                name,
+                expected=f"{offset + size:,} bytes or more",
+                found=f"{offset + size - missing:,} bytes",
+                why="the file is truncated",
+            )
+        parts.append(more)
+        missing -= len(more)
+    return b"".join(parts)
+
+
 @dataclass(frozen=True)
 class FileRange:
     """`size` bytes of `file`, from `start`."""
 
-    file: InputFile
+    file: ReadableFile
     start: int
     size: int
 
@@ -183,6 +203,22 @@ class Blob:
                 found=f"{algorithm(self.digest)}:{hasher.hexdigest()} in {self.size:,} bytes",
                 why="the image is damaged or was altered; save or build it again",
             )
+
+
+class Writing(Protocol):
+    """Where a blob's bytes go while they are made."""
+
+    def write(self, data: Buffer) -> None:
+        """The next bytes."""
+
+    def rewind(self, size: int) -> None:
+        """Only the first `size` bytes written so far were right."""
+
+    def finish(self, blob: Blob) -> None:
+        """That was all of `blob`."""
+
+    def discard(self) -> None:
+        """It isn't wanted. Safe to call after `finish`, which it doesn't undo."""
 
 
 def read_at(content: Sliceable, offset: int, size: int) -> bytes:

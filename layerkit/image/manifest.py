@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from layerkit.errors import DamagedError
+from layerkit.image import keys
 from layerkit.image.digest import Digest, parse_digest, sha256
+from layerkit.image.foreign import MAX_LENGTH, ForeignError, kind_of, read_json
+from layerkit.image.keys import specified
 from layerkit.image.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 
-MAX_DOCUMENT = 32 << 20
-"""Bytes of JSON read at most. Registries stop manifests at 4 MiB (distribution-spec); real configs stay below 1."""
+MAX_LAYERS = 10_000
+"""Layers of a manifest, diff_ids and lines of history of a config. Engines take 125 layers; artifacts have hundreds of blobs."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Platform:
     def from_json(cls, value: object) -> "Platform | None":
         if not isinstance(value, dict):
             return None
+        value = specified(value, keys.PLATFORM, "platform")
         os, architecture, variant = (value.get(key, "") for key in ("os", "architecture", "variant"))
         if not (isinstance(os, str) and isinstance(architecture, str) and isinstance(variant, str)):
             return None
@@ -64,8 +68,9 @@ class Descriptor:
     def from_json(cls, value: object, where: str) -> "Descriptor":
         if not isinstance(value, dict):
             raise DamagedError.mismatch(where, expected="a descriptor (JSON object)", found=kind_of(value))
+        value = specified(value, keys.DESCRIPTOR, where)
         size = value.get("size")
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_LENGTH:
             raise DamagedError.mismatch(f"{where}: size", expected="a number of bytes", found=repr(size))
         media_type = value.get("mediaType", "")
         if not isinstance(media_type, str):
@@ -124,6 +129,11 @@ class Index:
     def digest(self) -> Digest:
         return sha256(self.raw)
 
+    @property
+    def artifact_type(self) -> str:
+        value = self.fields.get("artifactType", "")
+        return value if isinstance(value, str) else ""
+
     def descriptor(self, **more: Any) -> Descriptor:
         return Descriptor.of(self.media_type, self.digest, len(self.raw), **more)
 
@@ -167,16 +177,17 @@ class Config:
 
 
 def to_json(value: object) -> bytes:
-    """Compact JSON in the order given: the same value gives the same bytes."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    """Compact JSON in the order given: the same value gives the same bytes. Half a surrogate pair is written as an escape: it has
+    no form in UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def load_json(raw: bytes, where: str) -> Any:
     """Any JSON value. Raises DamagedError, naming `where`, with the place of the fault."""
     try:
-        return json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise DamagedError.mismatch(where, expected="JSON", found=f"{raw[:40]!r}", why=str(error)) from None
+        return read_json(raw, unique=True)
+    except ForeignError as error:
+        raise DamagedError.mismatch(where, expected="JSON", found=str(error)) from None
 
 
 def load_object(raw: bytes, where: str) -> dict[str, Any]:
@@ -185,14 +196,6 @@ def load_object(raw: bytes, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DamagedError.mismatch(where, expected="a JSON object", found=kind_of(value))
     return value
-
-
-def kind_of(value: object) -> str:
-    """What a JSON value is, for messages."""
-    if value is None:
-        return "null"
-    names: dict[type, str] = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
-    return names.get(type(value), "a number")
 
 
 def string_map(value: object, where: str) -> Mapping[str, str]:
@@ -204,19 +207,21 @@ def string_map(value: object, where: str) -> Mapping[str, str]:
     return value
 
 
-def _list(value: object, where: str) -> list[Any]:
-    """A JSON list; null counts as empty (Go writes empty slices so)."""
+def _list(value: object, where: str, most: int | None = None) -> list[Any]:
+    """A JSON list of at most `most` items; null counts as empty (Go writes empty slices so)."""
     if value is None:
         return []
     if not isinstance(value, list):
         raise DamagedError.mismatch(where, expected="a list", found=kind_of(value))
+    if most is not None and len(value) > most:
+        raise DamagedError.mismatch(where, expected=f"at most {most:,}", found=f"{len(value):,}")
     return value
 
 
 def parse_document(raw: bytes, where: str, media_type: str = "") -> Manifest | Index:
     """A manifest or an index, told apart by its media type, or without one by its fields (image-spec manifest.md allows
     `mediaType` to be absent). Raises DamagedError for anything else."""
-    fields = load_object(raw, where)
+    fields = specified(load_object(raw, where), keys.MANIFEST, where)
     declared = fields.get("mediaType") or media_type
     if not isinstance(declared, str):
         raise DamagedError.mismatch(f"{where}: mediaType", expected="a string", found=kind_of(declared))
@@ -236,7 +241,7 @@ def _parse_manifest(raw: bytes, fields: dict[str, Any], where: str, media_type: 
     config = Descriptor.from_json(fields.get("config"), f"{where}: config")
     layers = tuple(
         Descriptor.from_json(layer, f"{where}: layers[{number}]")
-        for number, layer in enumerate(_list(fields.get("layers"), f"{where}: layers"))
+        for number, layer in enumerate(_list(fields.get("layers"), f"{where}: layers", MAX_LAYERS))
     )
     return Manifest(raw, media_type, config, layers, fields)
 
@@ -250,22 +255,31 @@ def _parse_index(raw: bytes, fields: dict[str, Any], where: str, media_type: str
 
 
 def parse_config(raw: bytes, where: str) -> Config:
-    """An image config. Raises DamagedError when it isn't one or its diff_ids or history are malformed."""
-    fields = load_object(raw, where)
+    """An image config, its fields under the keys that config.md has. Raises DamagedError when it isn't one or its diff_ids or
+    history are malformed."""
+    fields = specified(load_object(raw, where), keys.CONFIG, where)
     rootfs = fields.get("rootfs")
     if rootfs is not None and not isinstance(rootfs, dict):
         raise DamagedError.mismatch(f"{where}: rootfs", expected="an object", found=kind_of(rootfs))
+    rootfs = specified(rootfs or {}, keys.ROOTFS, f"{where}: rootfs")
     diff_ids = tuple(
         parse_digest(value, f"{where}: rootfs.diff_ids[{number}]")
-        for number, value in enumerate(_list((rootfs or {}).get("diff_ids"), f"{where}: rootfs.diff_ids"))
+        for number, value in enumerate(_list(rootfs.get("diff_ids"), f"{where}: rootfs.diff_ids", MAX_LAYERS))
     )
-    history = []
-    for number, line in enumerate(_list(fields.get("history"), f"{where}: history")):
+    lines = []
+    for number, line in enumerate(_list(fields.get("history"), f"{where}: history", MAX_LAYERS)):
         if not isinstance(line, dict):
             raise DamagedError.mismatch(f"{where}: history[{number}]", expected="an object", found=kind_of(line))
-        history.append(History(str(line.get("created_by") or ""), bool(line.get("empty_layer")), line))
+        lines.append(specified(line, keys.HISTORY, f"{where}: history[{number}]"))
+    history = tuple(History(str(line.get("created_by") or ""), bool(line.get("empty_layer")), line) for line in lines)
+    if fields.get("rootfs"):
+        fields = {**fields, "rootfs": rootfs}
+    if fields.get("history"):
+        fields = {**fields, "history": lines}
+    if isinstance(run := fields.get("config"), dict):
+        fields = {**fields, "config": specified(run, keys.RUN, f"{where}: config")}
     platform = Platform.from_json(fields) or Platform("", "")
-    return Config(raw, platform, diff_ids, tuple(history), fields)
+    return Config(raw, platform, diff_ids, history, fields)
 
 
 def new_manifest(media_type: str, config: Descriptor, layers: Sequence[Descriptor], **more: Any) -> Manifest:

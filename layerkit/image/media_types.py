@@ -20,7 +20,6 @@ DOCKER_LAYER_GZIP = DOCKER_LAYER + ".gzip"
 DOCKER_LAYER_ZSTD = DOCKER_LAYER + ".zstd"
 DOCKER_FOREIGN_LAYER_GZIP = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 IN_TOTO = "application/vnd.in-toto+json"
-ATTESTATION_ARTIFACT = "application/vnd.docker.attestation.manifest.v1+json"
 
 INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
@@ -88,6 +87,11 @@ def is_ordinary_layer(media_type: str) -> bool:
 def is_image_config(media_type: str) -> bool:
     """The config of something that runs, and not of an artifact."""
     return media_type in (OCI_CONFIG, DOCKER_CONFIG)
+
+
+def is_document(media_type: str) -> bool:
+    """JSON, XML or text: nothing that a filesystem is made of (RFC 6839, structured syntax suffixes)."""
+    return media_type.endswith(("json", "xml")) or media_type.startswith("text/")
 
 
 def is_foreign_layer(media_type: str) -> bool:

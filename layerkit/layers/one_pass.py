@@ -1,225 +1,254 @@
-"""The pass itself: bytes stream by, members are framed, the planner says what becomes of them, parts are summed up.
+"""One pass over a layer: its bytes stream by, members are framed, the planner says what becomes of them, parts are woven.
 
-In: a track and constraints. Out: the parts' recipes, all of them at the end. Most are complete long before: each is offered as
-soon as nothing more is expected for it, and what is certain of the part being filled is told as it grows. Something may
-still arrive late (a hard link whose target went there); then the recipe at the end is another one. Raises what the planner
-raises, and `Again` is the caller's to handle.
+In: a stream and constraints. Out: the parts, proven. Raises what the planner raises, and `Replan` is the caller's to handle.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Protocol
 
-from layerkit.layers.part import PartBuilder, Piece, Recipe
-from layerkit.layers.placement import Step, Tail
-from layerkit.layers.planner import Actions, Constraints, Mark, Planner, Stuck
-from layerkit.layers.track import Chunk, Track
-from layerkit.tar.framing import Framer, Member
+from layerkit.compression.decode import decoded
+from layerkit.errors import DamagedError
+from layerkit.filesystem.proof import Proof
+from layerkit.image.blob import Buffer, Writing
+from layerkit.image.digest import Digest, algorithm, encoded, hasher_for
+from layerkit.layers.making import Part
+from layerkit.layers.weave import Edit, Weaver
+from layerkit.plan.placement import Replan, Step
+from layerkit.plan.planner import Constraints, Planner, too_large
+from layerkit.spool import Spool
+from layerkit.streams.stream import Output, Stream
+from layerkit.tar.framing import Framer
 from layerkit.tar.header import END_OF_ARCHIVE
+from layerkit.threads import Aside
 
-STEPS = 32
-"""A part that is being filled is told of whenever it has grown by the limit divided by this, in raw bytes."""
-
-
-class Complete(NamedTuple):
-    """A part that nothing more is expected for."""
-
-    number: int
-    """From 0."""
-    recipe: Recipe
-    stuck: Stuck | None
-    """What is in it, if it can't be cut any smaller."""
+_WAITING = 32
+"""Outputs that may wait for the layer's digest."""
+_NEVER = 1 << 62
 
 
-class Filling(NamedTuple):
-    """The part that is being filled, as far as it is certain: its last piece may get longer, and others may follow."""
+class Parts(Protocol):
+    """Is told of a layer's parts, with their numbers from 1, while later ones are still being made. By another thread."""
 
-    number: int
-    """From 0."""
-    pieces: tuple[Piece, ...]
+    def begin(self, number: int) -> Writing | None:
+        """A part is about to be made; its bytes go there, if anywhere."""
+
+    def made(self, part: Part, number: int) -> None:
+        """A part is made. Now and then something comes late for one: then another takes its place."""
 
 
 @dataclass(frozen=True)
 class PassOptions:
+    limit: int
+    """Bytes of a part's blob."""
+    allow_oversized: bool
+    diff_id: Digest | None
+    """What the layer's raw tar should hash to; None: that isn't compared."""
+    proven: bool
+    """Are the parts' trees compared with the layer's?"""
     warn: Callable[[str], None]
-    see: Callable[[Chunk], None]
-    """Is shown the whole raw tar."""
-    offer: Callable[[Complete], None]
-    """Is told of parts while the layer still streams by."""
-    grow: Callable[[Filling], None]
-    """Is told of the part being filled, now and then."""
-    hashed: bool
-    """Are the parts' diff_ids computed?"""
+    reach: Callable[[Output], None]
+    """Is told how far the layer has streamed by."""
 
 
-def run_pass(track: Track, where: str, constraints: Constraints, options: PassOptions) -> list[Complete]:
-    """One pass. Raises DamagedError, CannotFixError, Again, SeveralMembers."""
-    planner = Planner(where, constraints, options.warn)
-    framer = Framer(where)
-    parts = _Parts(planner, track, constraints.hard_limit // STEPS, hashed=options.hashed)
-    cost = 0
-    for chunk in track.chunks():
-        options.see(chunk)
-        members = framer.feed(chunk.data)
-        parts.arrive(chunk)
+def run_pass(
+    stream: Stream, where: str, constraints: Constraints | None, options: PassOptions, spool: Spool, told: Parts
+) -> list[Part]:
+    """One pass. Without constraints nothing is framed: the layer stays one part, whatever it holds. Raises DamagedError,
+    CannotFixError, ProofError, Replan, SeveralMembers, NoBoundary."""
+    plan = _Plan(where, constraints, options) if constraints is not None else _Whole(options.limit)
+    hasher = hasher_for(options.diff_id or Digest("sha256:"))
+    with Aside(hasher.update, _WAITING) as hashed, Weaver(stream, where, spool, _Told(plan, told), plan.head) as weaver:
+        pending: deque[Output] = deque()
+        edits: deque[Edit] = deque()
+        for output in weaver.outputs():
+            hashed.put(output.data)
+            edits.extend(plan.see(output))
+            pending.append(output)
+            while pending and pending[0].after <= plan.settled:
+                taken = pending.popleft()
+                weaver.take(taken, _until(edits, taken.after))
+            options.reach(output)
+        for rest in pending:  # of a tar that ends too early; why it does, the stream knows better
+            weaver.take(rest, _until(edits, rest.after))
+        stream.check(weaver.crc, plan.length)
+        plan.close()
+        hashed.drain()
+        _compare(where, options.diff_id, hasher.hexdigest())
+        parts = weaver.finish(plan.tail, plan.last_words())
+    plan.prove(_raw(stream), [decoded(part.blob.content, where) for part in parts])
+    return parts
+
+
+def _raw(stream: Stream) -> Iterator[Buffer]:
+    for output in stream.start():
+        yield output.data
+
+
+def _until(edits: deque[Edit], at: int) -> list[Edit]:
+    """Takes the edits before an offset."""
+    found = []
+    while edits and edits[0].at < at:
+        found.append(edits.popleft())
+    return found
+
+
+def _compare(where: str, diff_id: Digest | None, found: str) -> None:
+    if diff_id is not None and encoded(diff_id) != found:
+        raise DamagedError.mismatch(
+            f"{where}: uncompressed layer",
+            expected=f"diff_id {diff_id} (config)",
+            found=f"{algorithm(diff_id)}:{found}",
+            why="build the image again",
+        )
+
+
+class _Whole:
+    """Nothing happens to the layer."""
+
+    head = b""
+    tail = b""
+
+    def __init__(self, limit: int) -> None:
+        self.length = 0
+        """Bytes of the raw tar so far."""
+        self._limit = limit
+
+    @property
+    def settled(self) -> int:
+        """Offset up to which it is known what happens."""
+        return self.length
+
+    def see(self, output: Output) -> list[Edit]:
+        """What happens in the next output."""
+        self.length = output.after
+        return []
+
+    def consists(self, number: int, data: Buffer) -> None:
+        """The next bytes of a part's raw tar."""
+
+    def check(self, number: int, size: int) -> None:
+        """Raises when a part of `size` bytes is too large."""
+        if size > self._limit:
+            raise Replan(shrink=size - self._limit)
+
+    def close(self) -> None:
+        """There are no more outputs."""
+
+    def last_words(self) -> bytes:
+        """What one more part consists of."""
+        return b""
+
+    def prove(self, source: Iterable[Buffer], parts: Sequence[Iterable[Buffer]]) -> None:
+        """All parts are known. The raw tars are there to be read if they say something else."""
+
+
+class _Plan:
+    """What the planner says, and the proof that it is right. See `_Whole` for what the methods do."""
+
+    def __init__(self, where: str, constraints: Constraints, options: PassOptions) -> None:
+        self.length = 0
+        self._where = where
+        self._constraints = constraints
+        self._options = options
+        self._framer = Framer(where)
+        self._planner = Planner(where, constraints, options.warn)
+        self._proof = Proof(where) if options.proven else None
+        self.head = self._planner.head
+        self._is_touched = bool(self.head)
+        self._has_ended = False
+        self._costs = _Costs()
+
+    @property
+    def settled(self) -> int:
+        settled = self._framer.settled
+        return self.length if settled is None else settled
+
+    @property
+    def tail(self) -> bytes:
+        return END_OF_ARCHIVE if self._is_touched else b""
+
+    def see(self, output: Output) -> list[Edit]:
+        members = self._framer.feed(output.data)
+        self.length = output.after
+        if self._proof is not None:
+            self._proof.see(output.data, members)
+        self._costs.see(output)
+        edits = []
         for member in members:
-            actions = planner.add(member, _cost_at(member, chunk))
-            if actions:
-                parts.apply(actions, member)
-        if framer.end is None:
-            parts.pass_by(chunk, framer.settled)
-        else:
-            parts.pass_end(chunk, framer.end)
-        for complete in parts.complete():
-            options.offer(complete)
-        filling = parts.filling()
-        if filling is not None:
-            options.grow(filling)
-        cost = chunk.cost_after
-    framer.close()
-    parts.apply(planner.finish(cost), None)
-    return parts.finish(planner.last_words())
+            step = self._planner.add(member, self._costs.at(member.start))
+            if step is not None:
+                edits.append(Edit(member.start, member.end, step))
+        self._is_touched = self._is_touched or bool(edits)
+        if self._framer.end is not None and not self._has_ended:
+            self._has_ended = True
+            if self._is_touched:  # what follows the archive's end belongs to the layer only if it stays what it was
+                edits.append(Edit(self._framer.end, _NEVER, Step(keep=False)))
+        return edits
 
+    def consists(self, number: int, data: Buffer) -> None:
+        if self._proof is not None:
+            self._proof.consists(number, data)
 
-def _cost_at(member: Member, chunk: Chunk) -> int:
-    """Interpolated; a member whose headers began in the chunk before counts from this one's beginning."""
-    into = max(member.start - chunk.start, 0)
-    return chunk.cost + (chunk.cost_after - chunk.cost) * into // max(len(chunk.data), 1)
-
-
-class _Parts:
-    """The parts that are finished but for late arrivals, the one being filled, and what it would be if it were cut."""
-
-    def __init__(self, planner: Planner, track: Track, step: int, *, hashed: bool) -> None:
-        """`step`: raw bytes by which the part being filled has grown when it is told of again."""
-        self._planner = planner
-        self._track = track
-        self._step = step
-        self._hashed = hashed
-        self._candidate: int | None = None
-        """Offset of the candidate."""
-        self._closed: list[PartBuilder] = []
-        self._unoffered: deque[int] = deque()
-        """Numbers of closed parts."""
-        self._main = PartBuilder(0, hashed=hashed)
-        self._main.insert(planner.head)
-        self._before: PartBuilder | None = None
-        """The part being filled, as it was at the candidate."""
-        self._fork: PartBuilder | None = None
-        self._due: list[Tail] = []
-        """What `before` gets if the cut is made."""
-        self._whole: PartBuilder | None = None
-        """The layer uncut, with what follows the archive's end."""
-        self._held = b""
-        """Source bytes of a run whose headers aren't complete yet."""
-        self._held_at = 0
-        self._data = memoryview(b"")
-        self._at = 0
-        self._told = 0
-        """Offset up to which somebody knows what is certain."""
-
-    def arrive(self, chunk: Chunk) -> None:
-        self._data = memoryview(chunk.data)
-        self._at = chunk.start
-
-    def apply(self, actions: Actions, member: Member | None) -> None:
-        """What the planner said of a member; None: of the layer's end."""
-        if member is not None:
-            self._advance(member.start)
-        for cut in actions.cuts:
-            if isinstance(cut, Mark):
-                assert member is not None
-                if self._candidate is not None:
-                    self._track.forget(self._candidate)
-                self._candidate = member.start
-                self._track.remember(member.start)
-                self._before = self._main.copy()
-                self._fork = PartBuilder(member.start, hashed=self._hashed)
-                self._fork.insert(cut.runs)
-                self._due = []
-            else:
-                assert self._before is not None and self._fork is not None
-                for tail in self._due:
-                    self._before.insert(tail.runs)
-                self._unoffered.append(len(self._closed))
-                self._closed.append(self._before)
-                self._main = self._fork
-                self._before = self._fork = self._candidate = None
-        if member is None:
-            self._main.insert(actions.main.insert if actions.main is not None else b"")
+    def check(self, number: int, size: int) -> None:
+        stuck = self._planner.stuck.get(number)
+        if size <= self._options.limit or (stuck is not None and self._options.allow_oversized):
             return
-        if actions.main is not None or actions.fork is not None:
-            self._track.remember(member.start)
-            self._track.remember(member.end)
-        if actions.main is not None:
-            _step(self._main, actions.main, member)
-            for tail in actions.main.tails:
-                self._closed[tail.part].insert(tail.runs)
-        if actions.fork is not None and self._fork is not None:
-            _step(self._fork, actions.fork, member)
-            self._due.extend(tail for tail in actions.fork.tails if tail.part == self._planner.part)
+        if stuck is not None:
+            raise too_large(self._where, stuck, size, self._options.limit)
+        raise Replan(shrink=size - self._options.limit)
 
-    def pass_by(self, chunk: Chunk, settled: int | None) -> None:
-        """The chunk is over; up to `settled` (all of it: None) its bytes are accounted for."""
-        end = chunk.start + len(self._data)
-        settled = end if settled is None else settled
-        self._advance(settled)
-        if settled < chunk.start:
-            self._held = self._held[settled - self._held_at :] + bytes(self._data)
-        else:
-            self._held = bytes(self._data[settled - chunk.start :]) if settled < end else b""
-        self._held_at = settled
+    def close(self) -> None:
+        self._framer.close()
+        self._planner.finish(self._costs.after)
 
-    def pass_end(self, chunk: Chunk, archive_end: int) -> None:
-        """The chunk is over, the archive ended before its end. What follows belongs to the layer only if it stays whole."""
-        if self._whole is None:
-            self._track.remember(archive_end)
-            self._advance(archive_end)
-            self._whole = self._main.copy()
-            self._held = self._held if archive_end < chunk.start else b""
-        if self._whole.at < chunk.start:
-            self._whole.advance(memoryview(self._held), self._held_at, chunk.start)
-        self._whole.advance(self._data, self._at, chunk.start + len(self._data))
+    def last_words(self) -> bytes:
+        return self._planner.last_words()
 
-    def complete(self) -> Iterator[Complete]:
-        """The parts, each once, that are closed and can be put together."""
-        while self._unoffered and self._track.settled(self._closed[self._unoffered[0]].at):
-            number = self._unoffered.popleft()
-            yield self._completed(number, self._closed[number].copy())
-
-    def filling(self) -> Filling | None:
-        """The part being filled, up to the candidate if there is one; None when there is little to add to what was told."""
-        part = self._before or self._main
-        if part.at < self._told + self._step:
-            return None
-        self._told = part.at
-        return Filling(len(self._closed), part.pieces)
-
-    def finish(self, last_words: bytes) -> list[Complete]:
-        """No more bytes. `last_words` are the runs of one more part."""
-        if not self._closed and (self._whole is None or self._whole.is_source):
-            return [Complete(0, (self._whole or self._main).finish(), self._planner.stuck.get(0))]
-        parts = [*self._closed, self._main]
-        if last_words:
-            parts.append(PartBuilder(0, hashed=self._hashed))
-            parts[-1].insert(last_words)
-        return [self._completed(number, part) for number, part in enumerate(parts)]
-
-    def _completed(self, number: int, part: PartBuilder) -> Complete:
-        part.insert(END_OF_ARCHIVE)
-        return Complete(number, part.finish(), self._planner.stuck.get(number))
-
-    def _advance(self, upto: int) -> None:
-        for builder in (self._main, self._fork):
-            if builder is None:
-                continue
-            if builder.at < self._at:
-                builder.advance(memoryview(self._held), self._held_at, min(upto, self._at))
-            builder.advance(self._data, self._at, upto)
+    def prove(self, source: Iterable[Buffer], parts: Sequence[Iterable[Buffer]]) -> None:
+        if self._proof is not None:
+            self._proof.close(self._constraints.dropped, source, parts)
 
 
-def _step(builder: PartBuilder, step: Step, member: Member) -> None:
-    builder.insert(step.insert)
-    if not step.keep:
-        builder.skip_to(member.end)
+class _Costs:
+    """How many compressed bytes are before a raw offset: known where pieces end, interpolated in between."""
+
+    def __init__(self) -> None:
+        self._raw = 0
+        self._size = 0
+        self._before = 0
+        self.after = 0
+        """Compressed bytes up to here."""
+        self._ratio = 0.5
+        """Compressed to raw bytes, in the piece before."""
+        self._piece_at = 0
+
+    def see(self, output: Output) -> None:
+        self._raw, self._size = output.raw, len(output.data)
+        self._before = self.after
+        estimate = output.end if output.whole else min(self.after + int(self._size * self._ratio), output.end)
+        self.after = max(estimate, self.after)  # the last piece turns out shorter than it was when it was read
+        if output.whole:
+            self._ratio = (output.end - output.begin) / max(output.after - self._piece_at, 1)
+            self._piece_at = output.after
+
+    def at(self, raw: int) -> int:
+        """A member whose headers began in the output before counts from this one's beginning."""
+        into = max(raw - self._raw, 0)
+        return self._before + (self.after - self._before) * into // max(self._size, 1)
+
+
+class _Told:
+    """Tells the plan of parts, and who is to be told besides."""
+
+    def __init__(self, plan: _Plan | _Whole, told: Parts) -> None:
+        self._parts = told
+        self.consists = plan.consists
+        self.check = plan.check
+
+    def begin(self, number: int) -> Writing | None:
+        return self._parts.begin(number + 1)
+
+    def made(self, number: int, part: Part) -> None:
+        self._parts.made(part, number + 1)

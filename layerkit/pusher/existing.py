@@ -7,13 +7,13 @@ in another repository of the same registry, the blob is mounted from there (`Reg
 
 from collections.abc import Mapping
 
-from layerkit.errors import ImageError
+from layerkit.errors import HttpRefusalError, ImageError
 from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest
-from layerkit.image.manifest import MAX_DOCUMENT, Descriptor, Index, Manifest, parse_config, parse_document
+from layerkit.image.foreign import MAX_DOCUMENT
+from layerkit.image.manifest import Descriptor, Index, Manifest, parse_config, parse_document
 from layerkit.image.media_types import is_ordinary_layer
 from layerkit.image.reference import Reference
-from layerkit.registry.answers import HttpRefusalError
 from layerkit.registry.client import RegistryClient
 
 

@@ -6,6 +6,7 @@ import re
 import threading
 
 from layerkit.image.digest import Digest
+from layerkit.image.foreign import natural
 
 FLOOR = 10 << 20
 """Bytes of the smallest chunk: S3-backed registries buffer at least 5 MiB, and each request has its own cost."""
@@ -19,7 +20,9 @@ def acknowledged(value: str | None, expected: int) -> int | None:
     match = _RANGE.fullmatch(value.strip()) if value else None
     if match is None or match[1] != "0":
         return None
-    last = int(match[2])
+    last = natural(match[2])
+    if last is None:
+        return None
     if last == 0:
         return 1 if expected == 1 else 0
     return last + 1

@@ -14,19 +14,20 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
-from layerkit.errors import MissingBlobError, RefusedError
-from layerkit.image.blob import Blob, blob_of
-from layerkit.image.digest import Digest, short
+from layerkit.errors import BrokenConnectionError, InterruptedPushError, MissingBlobError, NotFoundError, RefusedError
+from layerkit.image.blob import Blob, Writing, blob_of
+from layerkit.image.digest import Digest, algorithm, encoded, short
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor, Index, Manifest
 from layerkit.image.media_types import is_foreign_layer
 from layerkit.image.reference import Reference
+from layerkit.image.referrers import Kind, referrer
 from layerkit.profiles import Profile
 from layerkit.progress import SILENT, Progress
 from layerkit.pusher.protocol import FLOOR, ChunkSize
 from layerkit.pusher.upload import Outcome, Target, Traffic, upload
-from layerkit.registry.answers import BrokenConnectionError, InterruptedPushError, NotFoundError
 from layerkit.registry.client import RegistryClient
 from layerkit.registry.transport import Body
 
@@ -50,8 +51,11 @@ class Stats:
     blobs_mounted: int
 
 
+_COSIGN_TAGS = {Kind.SIGNATURE: "sig", Kind.ATTESTATION: "att", Kind.SBOM: "sbom"}
+
+
 class RegistryDestination:
-    """A `Destination`. Its client is its own: `abandon` ends the client's requests."""
+    """A `Destination`. Its client is its own: leaving ends the client's requests."""
 
     def __init__(
         self,
@@ -85,7 +89,7 @@ class RegistryDestination:
         self._uploads = ThreadPoolExecutor(jobs or profile.parallel, "layerkit-upload")
         self._outcomes: dict[Digest, Future[Outcome]] = {}
         self._lock = threading.Lock()
-        self._abandoned = False
+        self._closed = False
         self.tag_written = False
         """Has the registry been asked to write the root? From then on the push is complete, or nearly so."""
 
@@ -108,15 +112,21 @@ class RegistryDestination:
             with contextlib.suppress(RefusedError, BrokenConnectionError):  # a courtesy: registries forget uploads by themselves
                 self._client.attempt("DELETE", self._client.url(location, answer.url), scope=self._target.scope)
 
+    def begin(self, label: str) -> Writing | None:
+        return None
+
     def offer(self, blob: Blob, label: str) -> None:
         self._take(blob, label)
 
     def finish(self, image: Image) -> Digest:
         """Also callable again after a BlobTooSlowError, with an image that has smaller blobs: what is there stays there."""
         manifests = self._manifests(image)
-        self._wait({blob.digest: self._take(blob, label) for blob, label in self._blobs(image, manifests)})
-        for descriptor, document in manifests[:-1]:
+        beside = self._beside(image)
+        self._wait({blob.digest: self._take(blob, label) for blob, label in self._blobs(image, [*manifests, *beside])})
+        for descriptor, document in manifests if beside else manifests[:-1]:  # what is about the root comes after it
             self._put(image, descriptor, document, descriptor.digest)
+        for descriptor, document in beside:
+            self._put_referrer(image, descriptor, document)
         root, document = manifests[-1]
         name = self._reference.tag or root.digest
         self.tag_written = True
@@ -124,10 +134,16 @@ class RegistryDestination:
         self._read_back(root, document.raw, name)
         return root.digest
 
-    def abandon(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Ends running uploads at once. Blobs that are complete stay: the next push finds them."""
         with self._lock:
-            self._abandoned = True
+            self._closed = True
         self._client.interrupt()
         self._lookups.shutdown(wait=True, cancel_futures=True)
         self._uploads.shutdown(wait=True, cancel_futures=True)
@@ -135,7 +151,7 @@ class RegistryDestination:
         with self._lock:
             pending = [future for future in self._outcomes.values() if not future.done()]
         for future in pending:
-            future.set_exception(InterruptedPushError("the push was abandoned"))
+            future.set_exception(InterruptedPushError("the push was ended"))
 
     # Blobs
 
@@ -144,8 +160,8 @@ class RegistryDestination:
             future = self._outcomes.get(blob.digest)
             if future is not None:
                 return future
-            if self._abandoned:
-                raise InterruptedPushError("the push was abandoned")
+            if self._closed:
+                raise InterruptedPushError("the push was ended")
             future = self._outcomes[blob.digest] = Future()
             if known_absent:
                 self._uploads.submit(self._settle, future, lambda: upload(self._target, blob, label))
@@ -157,8 +173,8 @@ class RegistryDestination:
         if self._target.holds(blob):
             return Outcome.THERE
         with self._lock:
-            if self._abandoned:
-                raise InterruptedPushError("the push was abandoned")
+            if self._closed:
+                raise InterruptedPushError("the push was ended")
             self._uploads.submit(self._settle, future, lambda: upload(self._target, blob, label))
         return None
 
@@ -247,6 +263,25 @@ class RegistryDestination:
 
         visit(image.root.digest)
         return list(ordered.values())
+
+    def _beside(self, image: Image) -> list[tuple[Descriptor, Manifest]]:
+        """What stands beside the image in its layout: signatures, SBOMs."""
+        found = [(descriptor, image.document(descriptor)) for descriptor in image.beside if image.has(descriptor)]
+        return [(descriptor, document) for descriptor, document in found if isinstance(document, Manifest)]
+
+    def _put_referrer(self, image: Image, descriptor: Descriptor, document: Manifest) -> None:
+        """By its digest when it names its subject, which makes the registry list it; else under cosign's tag for its subject
+        (sigstore/cosign, SIGNATURE_SPEC.md). One that is refused is left out: the image doesn't need it."""
+        found = referrer(descriptor, document)
+        name: str = descriptor.digest
+        if found is not None and found.kind in _COSIGN_TAGS and "subject" not in document.fields:
+            subject = found.subject or image.root.digest
+            name = f"{algorithm(subject)}-{encoded(subject)}.{_COSIGN_TAGS[found.kind]}"
+        try:
+            self._put(image, descriptor, document, name)
+        except RefusedError as error:
+            what = found.kind.value if found is not None else "manifest"
+            self._progress.warn(f"{image.name}: the {what} {short(descriptor.digest)} was left out: {error}")
 
     def _registry_has_manifest(self, digest: Digest) -> bool:
         try:

@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from layerkit.errors import BlobTooSlowError, RefusedError, UnreachableError
+from layerkit.errors import BlobTooSlowError, BrokenConnectionError, RefusedError, UnreachableError
 from layerkit.image.blob import Blob, Buffer
 from layerkit.image.digest import short
+from layerkit.image.foreign import natural
 from layerkit.progress import Progress, Task
 from layerkit.pusher.protocol import ChunkSize, acknowledged, with_digest
 from layerkit.pusher.reader import BlobReader
-from layerkit.registry.answers import Answer, BrokenConnectionError
+from layerkit.registry.answers import Answer
 from layerkit.registry.authorisation import Scope
 from layerkit.registry.client import RegistryClient
 from layerkit.registry.retry import RETRIED, SLOW, Budget
@@ -171,9 +172,9 @@ class _Upload:
             return Outcome.MOUNTED
         if answer.status != 202:
             raise self._unexpected(answer)
-        minimum = answer.headers.get("oci-chunk-min-length", "")
-        if minimum.isdigit():
-            self._target.chunk.at_least(int(minimum))
+        minimum = natural(answer.headers.get("oci-chunk-min-length"))
+        if minimum is not None:
+            self._target.chunk.at_least(minimum)
         self._committing = False
         self._follow(answer)
         if not self._location:

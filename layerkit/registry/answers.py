@@ -1,17 +1,16 @@
 """What a registry said, for programs and for people.
 
-In: a status, headers, a body. Out: the registry's error codes (distribution-spec, "Error Codes"), a reason in one line, and
-the errors this package raises. What an edge or a proxy says in HTML is told apart from what a registry says in JSON.
+In: a status, headers, a body. Out: the registry's error codes (distribution-spec, "Error Codes"), and a reason in one line. What
+an edge or a proxy says in HTML is told apart from what a registry says in JSON.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from layerkit.errors import LayerkitError, RefusedError, UnreachableError
 from layerkit.image.digest import Digest, is_digest
+from layerkit.image.foreign import ForeignError, read_json
 
 _LONGEST_REASON = 300
 """Characters of a registry's own words that a message quotes."""
@@ -28,56 +27,6 @@ _EDGE = {
     523: "the registry's edge could not reach the registry",
     524: "the registry's edge gave up waiting for the registry",
 }
-
-
-class HttpRefusalError(RefusedError):
-    """The registry answered with a status that says no."""
-
-    def __init__(self, message: str, status: int, codes: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.status = status
-        self.codes = codes
-
-
-class NotFoundError(HttpRefusalError):
-    """404: no such repository, tag, manifest or blob."""
-
-
-class UnauthorisedError(HttpRefusalError):
-    """401 with the best credentials there are, or a token service that gave none."""
-
-
-class NotARegistryError(UnreachableError):
-    """Something answers, but it doesn't speak the registry protocol: a captive portal, a proxy, a web site."""
-
-
-class BrokenConnectionError(UnreachableError):
-    """No answer: refused, reset, ended early, timed out. Worth another try."""
-
-    def __init__(self, message: str, *, timed_out: bool = False, connected: bool = True) -> None:
-        super().__init__(message)
-        self.timed_out = timed_out
-        self.connected = connected
-        """Was the registry reached at all?"""
-
-
-class CertificateError(UnreachableError):
-    """TLS failed for a reason that another try won't change."""
-
-    def __init__(self, message: str, *, untrusted: bool = False) -> None:
-        super().__init__(message)
-        self.untrusted = untrusted
-        """TLS is spoken, but the certificate is nobody's we trust: never a reason to do without."""
-
-
-class UnknownHostError(UnreachableError):
-    """The host's name doesn't resolve."""
-
-
-class InterruptedPushError(LayerkitError):
-    """The user, or an error elsewhere, ended the work."""
-
-    exit_code = 130
 
 
 @dataclass(frozen=True)
@@ -103,8 +52,8 @@ class Answer:
     def errors(self) -> list[dict[str, Any]]:
         """The registry's own errors, none if the body isn't theirs."""
         try:
-            document = json.loads(self.body)
-        except (ValueError, RecursionError):
+            document = read_json(self.body)
+        except ForeignError:
             return []
         errors = document.get("errors") if isinstance(document, dict) else None
         return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []

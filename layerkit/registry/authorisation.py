@@ -5,14 +5,14 @@ In: a registry's challenges, the user's credentials. Out: the Authorization head
 until then is good for the whole body.
 """
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
-from layerkit.errors import RefusedError
-from layerkit.registry.answers import Answer, NotARegistryError, UnauthorisedError
+from layerkit.errors import NotARegistryError, RefusedError, UnauthorisedError
+from layerkit.image.foreign import ForeignError, read_json, web_address
+from layerkit.registry.answers import Answer
 from layerkit.registry.challenge import Challenge, parse_challenges
 from layerkit.registry.credentials import Credentials, Kind, Lookup
 from layerkit.registry.retry import Clock
@@ -152,7 +152,7 @@ class Authoriser:
             headers["Authorization"] = credentials.basic()
             if credentials.kind is Kind.PASSWORD:
                 query.append(("account", credentials.username))
-        url = realm + ("&" if "?" in realm else "?") + urlencode(query) if query else realm
+        url = realm + ("&" if "?" in realm else "?") + urlencode(query, errors="replace") if query else realm
         return self._send("GET", url, headers, None)
 
     def _post(self, realm: str, service: str, scope: Scope, credentials: Credentials) -> Answer:
@@ -164,11 +164,11 @@ class Authoriser:
             "refresh_token": credentials.secret,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._send("POST", realm, headers, Body.of(urlencode(form).encode()))
+        return self._send("POST", realm, headers, Body.of(urlencode(form, errors="replace").encode()))
 
     def _check_realm(self, realm: str) -> None:
-        parts = urlsplit(realm)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = web_address(realm)
+        if parts is None:
             raise NotARegistryError(f"{self._registry}: its token service {realm[:100]!r} is no web address")
         if self._secure and parts.scheme != "https":
             raise RefusedError(
@@ -178,10 +178,10 @@ class Authoriser:
     def _token(self, answer: Answer, began: float, realm: str) -> _Token:
         where = f"{self._registry}: its token service {urlsplit(realm).netloc}"
         try:
-            fields = json.loads(answer.body)
+            fields = read_json(answer.body)
             token = fields.get("token") or fields.get("access_token")
             life = fields.get("expires_in")
-        except (ValueError, AttributeError):
+        except (ForeignError, AttributeError):
             raise NotARegistryError(f"{where}: expected a token as JSON, found something else") from None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise NotARegistryError(f"{where}: expected a token in its answer, found none")

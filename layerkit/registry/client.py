@@ -10,24 +10,28 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-from layerkit.errors import DamagedError, RefusedError, UnreachableError, UsageError
-from layerkit.image.blob import Content
-from layerkit.image.digest import Digest, encoded, hasher_for, is_digest
-from layerkit.image.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
-from layerkit.image.reference import DOCKER_HUB
-from layerkit.progress import SILENT, Progress
-from layerkit.registry.answers import (
-    Answer,
+from layerkit.errors import (
     BrokenConnectionError,
+    DamagedError,
     HttpRefusalError,
     InterruptedPushError,
     NotARegistryError,
     NotFoundError,
+    RefusedError,
     UnauthorisedError,
+    UnreachableError,
+    UsageError,
 )
+from layerkit.image.blob import Content
+from layerkit.image.digest import Digest, encoded, hasher_for, is_digest
+from layerkit.image.foreign import natural, web_address
+from layerkit.image.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from layerkit.image.reference import DOCKER_HUB
+from layerkit.progress import SILENT, Progress
+from layerkit.registry.answers import Answer
 from layerkit.registry.authorisation import Authoriser, Scope
 from layerkit.registry.contact import ConnectionOptions, first_contact, not_a_registry
-from layerkit.registry.credentials import Credentials, CredentialSource, FileCredentials, Given
+from layerkit.registry.credentials import Credentials, CredentialSource, FileCredentials, Given, home_of
 from layerkit.registry.proxies import proxies_from
 from layerkit.registry.remote import RemoteContent
 from layerkit.registry.retry import RETRIED, Budget, RetryPolicy, parse_retry_after
@@ -102,7 +106,7 @@ class RegistryClient:
         if answer.status == 404:
             return False
         length = answer.headers.get("content-length", "")
-        if answer.status != 200 or answer.is_html or (size is not None and length.isdigit() and int(length) != size):
+        if answer.status != 200 or answer.is_html or (size is not None and length and natural(length) != size):
             return None
         return True
 
@@ -209,7 +213,12 @@ class RegistryClient:
 
     def url(self, path: str, base: str | None = None) -> str:
         """A path of the registry, or a Location relative to `base`, as a URL. https is kept where a Location says http."""
-        url = urljoin(base or self._base, path)
+        try:
+            url = urljoin(base or self._base, path)
+        except ValueError:
+            url = ""
+        if web_address(url) is None:
+            raise RefusedError(f"{self.registry}: it names an address that can't be: {without_query(path)[:100]!r}")
         if (
             self._base.startswith("https:")
             and url.startswith("http:")
@@ -305,7 +314,7 @@ def connect(
     progress: Progress = SILENT,
 ) -> RegistryClient:
     """A client with everything the environment says: credentials, proxies, trusted certificates. Sends nothing yet."""
-    home = Path(environment.get("HOME") or "~").expanduser()
+    home = home_of(environment)
     credentials: CredentialSource
     if username is not None and password is None:
         raise UsageError(f"user {username!r}: a user name needs a password or token")

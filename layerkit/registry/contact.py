@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from layerkit.errors import BrokenConnectionError, CertificateError, NotARegistryError
 from layerkit.progress import SILENT, Progress
-from layerkit.registry.answers import Answer, BrokenConnectionError, CertificateError, NotARegistryError
+from layerkit.registry.answers import Answer
 from layerkit.registry.proxies import ProxySettings, is_loopback
 from layerkit.registry.retry import RETRIED, Budget, Clock, RetryPolicy, parse_retry_after
 from layerkit.registry.tls import Trust

@@ -11,17 +11,14 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from layerkit.errors import RefusedError
+from layerkit.errors import HelperError
+from layerkit.image.foreign import ForeignError, read_json
 
 _TIMEOUT = 120
 """Seconds: a helper may ask the user to unlock a key ring."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NOT_FOUND = ("credentials not found", "no credentials", "not found in native keychain")
-
-
-class HelperError(RefusedError):
-    """The helper isn't there or failed."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,9 @@ class Helper:
                 return None
             raise HelperError(f"{self.program} get failed with exit code {code}")
         try:
-            found = json.loads(output)
+            found = read_json(output.encode())
             username, secret = found["Username"], found["Secret"]
-        except (ValueError, KeyError, TypeError):
+        except (ForeignError, KeyError, TypeError):
             raise HelperError(f"{self.program} get: expected JSON with Username and Secret, found something else") from None
         if not isinstance(username, str) or not isinstance(secret, str) or not secret:
             return None

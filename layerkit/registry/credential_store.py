@@ -46,7 +46,8 @@ class CredentialStore:
         if credentials.kind is Kind.IDENTITY_TOKEN:
             entry = {"identitytoken": credentials.secret}
         else:
-            entry = {"auth": base64.b64encode(f"{credentials.username}:{credentials.secret}".encode()).decode()}
+            pair = f"{credentials.username}:{credentials.secret}"
+            entry = {"auth": base64.b64encode(pair.encode("utf-8", "surrogateescape")).decode()}
         auths = self._without(fields, registry)
         auths[helper_key(registry)] = entry
         self._write({**fields, "auths": auths})
@@ -87,7 +88,7 @@ class CredentialStore:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
             try:
-                with os.fdopen(descriptor, "w") as file:
+                with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
                     json.dump(fields, file, indent="\t", ensure_ascii=False)
                 Path(temporary).replace(path)
             except BaseException:

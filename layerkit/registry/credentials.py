@@ -13,17 +13,16 @@ Within a file credHelpers beat credsStore beat auths. Keys may be `host/namespac
 """
 
 import base64
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
-from layerkit.errors import UsageError
-from layerkit.registry.credential_helpers import Helper, HelperError
+from layerkit.errors import HelperError, UsageError
+from layerkit.image.foreign import ForeignError, read_json, web_address
+from layerkit.registry.credential_helpers import Helper
 
 HUB_KEY = "https://index.docker.io/v1/"
 """What docker calls Docker Hub in its files and to its helpers."""
@@ -53,7 +52,7 @@ class Credentials:
 
     def basic(self) -> str:
         """The value of a Basic Authorization header (RFC 7617)."""
-        return "Basic " + base64.b64encode(f"{self.username}:{self.secret}".encode()).decode()
+        return "Basic " + base64.b64encode(f"{self.username}:{self.secret}".encode("utf-8", "replace")).decode()
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ class FileCredentials:
             yield read_auth_file(self.authfile)
             return
         if inline := self.environment.get("DOCKER_AUTH_CONFIG"):
-            yield parse_auth_file(inline.encode(), "DOCKER_AUTH_CONFIG")
+            yield parse_auth_file(inline.encode("utf-8", "surrogateescape"), "DOCKER_AUTH_CONFIG")
         for path in self._paths():
             if path.is_file():
                 yield read_auth_file(path)
@@ -161,6 +160,14 @@ class FileCredentials:
         yield Path(runtime, "containers", "auth.json") if "XDG_RUNTIME_DIR" in self.environment else Path(runtime, "auth.json")
         yield Path(self.environment.get("XDG_CONFIG_HOME") or self.home / ".config", "containers", "auth.json")
         yield docker_config(self.environment, self.home)
+
+
+def home_of(environment: Mapping[str, str]) -> Path:
+    """The user's home folder: HOME, or what the system says; `/` for a user it doesn't know (a container with a random user)."""
+    try:
+        return Path(environment.get("HOME") or Path.home())
+    except RuntimeError:
+        return Path("/")
 
 
 def docker_config(environment: Mapping[str, str], home: Path) -> Path:
@@ -178,9 +185,9 @@ def read_auth_file(path: Path) -> AuthFile:
 
 def parse_auth_file(data: bytes, origin: str) -> AuthFile:
     try:
-        fields = json.loads(data) if data.strip() else {}
-    except (ValueError, RecursionError) as error:
-        line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        fields = read_json(data) if data.strip() else {}
+    except ForeignError as error:  # its own words quote the file
+        line = f", line {error.line}" if error.line else ""
         raise UsageError(f"{origin}{line}: expected JSON as docker login or podman login write it") from None
     if not isinstance(fields, dict):
         raise UsageError(f"{origin}: expected a JSON object as docker login or podman login write it")
@@ -203,7 +210,8 @@ def helper_key(registry: str) -> str:
 
 def normal_key(key: str) -> str:
     """A URL stands for its host; anything else is kept, but for a slash at its end."""
-    return urlsplit(key).netloc if key.startswith(("https://", "http://")) else key.rstrip("/")
+    address = web_address(key)
+    return address.netloc if address is not None else key.rstrip("/")
 
 
 def _decode(entry: object, where: str) -> Credentials | None:

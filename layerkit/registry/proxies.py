@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from layerkit.errors import UsageError
+from layerkit.image.foreign import natural, web_address
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -72,19 +73,15 @@ def proxies_from(environment: Mapping[str, str]) -> ProxySettings:
 def _proxy(value: str, variable: str) -> Proxy | None:
     if not value:
         return None
-    parts = urlsplit(value if "://" in value else f"http://{value}")
-    try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if parts.scheme not in _PORTS or not parts.hostname or port == -1:
+    parts = web_address(value if "://" in value else f"http://{value}")
+    if parts is None or not parts.hostname:
         raise UsageError(f"{variable}: expected http://HOST:PORT or https://HOST:PORT, found another kind of address")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     authorisation = ""
     if parts.username is not None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorisation = "Basic " + base64.b64encode(login.encode()).decode()
-    return Proxy(f"{parts.scheme}://{host}:{port or _PORTS[parts.scheme]}", authorisation)
+        authorisation = "Basic " + base64.b64encode(login.encode("utf-8", "surrogateescape")).decode()
+    return Proxy(f"{parts.scheme}://{host}:{parts.port or _PORTS[parts.scheme]}", authorisation)
 
 
 def _matches(rule: str, host: str, port: int, address: "ipaddress.IPv4Address | ipaddress.IPv6Address | None") -> bool:
@@ -112,10 +109,10 @@ def _split_port(rule: str) -> tuple[str, int | None]:
     """`host:port`; an IPv6 address needs brackets to have one."""
     if rule.startswith("["):
         name, _, rest = rule[1:].partition("]")
-        return name, int(rest[1:]) if rest[1:].isdigit() else None
+        return name, natural(rest[1:])
     name, colon, port = rule.rpartition(":")
-    if colon and ":" not in name and port.isdigit():
-        return name, int(port)
+    if colon and ":" not in name and (number := natural(port)) is not None:
+        return name, number
     return rule, None
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from layerkit.errors import LayerkitError
+from layerkit.errors import BrokenConnectionError, HttpRefusalError, LayerkitError
 from layerkit.image.blob import CHUNK, Buffer
 from layerkit.image.digest import Digest
-from layerkit.registry.answers import Answer, BrokenConnectionError, HttpRefusalError
+from layerkit.image.foreign import natural
+from layerkit.registry.answers import Answer
 from layerkit.registry.authorisation import Scope
 from layerkit.registry.contact import ConnectionOptions
 from layerkit.registry.retry import RETRIED, Budget
@@ -73,8 +74,10 @@ class RemoteContent:
         if stream.answer.status == 206:
             unit, _, rest = stream.answer.headers.get("content-range", f"bytes {offset}-").partition(" ")
             first = rest.partition("-")[0].strip()
-            begin = int(first) if unit == "bytes" and first.isdigit() else -1
-        if not 0 <= begin <= offset:
+            found = natural(first) if unit == "bytes" else None
+            begin = offset + 1 if found is None else found
+        if begin > offset:
+            stream.close()
             raise HttpRefusalError(f"{doing}: asked for bytes from {offset:,}, got others", stream.answer.status)
         skip, left = offset - begin, self.size - offset
         for piece in stream.pieces(CHUNK):

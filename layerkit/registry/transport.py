@@ -21,16 +21,17 @@ import urllib3
 from urllib3 import exceptions
 from urllib3.response import BaseHTTPResponse
 
-from layerkit.errors import ImageError, RefusedError
-from layerkit.image.blob import Buffer
-from layerkit.image.manifest import MAX_DOCUMENT
-from layerkit.registry.answers import (
-    Answer,
+from layerkit.errors import (
     BrokenConnectionError,
     CertificateError,
+    ImageError,
     InterruptedPushError,
+    RefusedError,
     UnknownHostError,
 )
+from layerkit.image.blob import Buffer
+from layerkit.image.foreign import MAX_DOCUMENT, web_address
+from layerkit.registry.answers import Answer
 from layerkit.registry.connections import LiveSockets, pool_classes
 from layerkit.registry.proxies import ProxySettings
 from layerkit.registry.tls import Trust
@@ -103,7 +104,11 @@ class Stream:
         except (exceptions.HTTPError, OSError) as error:
             raise self._transport.explain(error, self.answer.url) from None
         finally:
-            self._response.close()
+            self.close()
+
+    def close(self) -> None:
+        """Nothing more is read of it."""
+        self._response.close()
 
 
 class Transport:
@@ -158,8 +163,7 @@ class Transport:
             self._read(response, answer, 1 << 16)
             if method not in ("GET", "HEAD") and response.status not in (307, 308):
                 raise RefusedError(f"{method} {without_query(url)}: HTTP {response.status} would change the request's method")
-            target = urljoin(url, location)
-            _check_redirect(url, target)
+            target = _redirected(url, location)
             if origin(target) != origin(url):
                 headers = {name: value for name, value in headers.items() if name.lower() not in ("authorization", "cookie")}
             url = target
@@ -264,12 +268,17 @@ def without_query(url: str) -> str:
     return url.partition("?")[0]
 
 
-def _check_redirect(url: str, target: str) -> None:
-    scheme = urlsplit(target).scheme
-    if scheme not in ("http", "https"):
-        raise RefusedError(f"{without_query(url)}: redirects to {scheme or 'nowhere'}:, which is no place on the web")
-    if url.startswith("https:") and scheme == "http":
+def _redirected(url: str, location: str) -> str:
+    """Where it goes on. Raises RefusedError for a place that can't be, and for one without TLS after one with."""
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        target = ""
+    if web_address(target) is None:
+        raise RefusedError(f"{without_query(url)}: redirects to {without_query(location)[:100]!r}, which is no place on the web")
+    if url.startswith("https:") and target.startswith("http:"):
         raise RefusedError(f"{without_query(url)}: redirects from https to http ({without_query(target)}), which is not followed")
+    return target
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from layerkit.compression.decode import decoded_chunks
 from layerkit.image.blob import Blob, Buffer
 from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image, PlatformImage
 from layerkit.image.media_types import is_ordinary_layer
-from layerkit.layers.decode import decoded_chunks
 from layerkit.progress import Progress, Task
 from layerkit.report.content_types import HEAD_BYTES, types_of
 from layerkit.tar.framing import Framer, clean

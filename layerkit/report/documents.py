@@ -3,8 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
+from layerkit.image.referrers import Kind
 from layerkit.report.contents import Contents
-from layerkit.report.summary import ImageSummary, LayerSummary, PlatformSummary
+from layerkit.report.summary import ImageSummary, LayerSummary, PlatformSummary, ReferrerSummary
 
 
 def image_document(summary: ImageSummary) -> dict[str, Any]:
@@ -12,22 +13,26 @@ def image_document(summary: ImageSummary) -> dict[str, Any]:
         "name": summary.name,
         "kind": summary.kind,
         "reference": summary.reference,
+        "names": list(summary.names),
         "digest": summary.digest,
         "mediaType": summary.media_type,
         "size": summary.size,
         "limit": summary.limit,
         "platforms": [_platform(platform) for platform in summary.platforms],
-        "attestations": [
-            {
-                "digest": attestation.digest,
-                "subject": attestation.subject or None,
-                "predicateTypes": list(attestation.predicates),
-                "present": attestation.present,
-            }
-            for attestation in summary.attestations
-        ],
+        "attestations": [_referrer(found) for found in summary.referrers if found.kind is Kind.ATTESTATION],
+        "referrers": [_referrer(found) for found in summary.referrers if found.kind is not Kind.ATTESTATION],
         "absent": list(summary.absent),
         "artifacts": list(summary.artifacts),
+    }
+
+
+def _referrer(found: ReferrerSummary) -> dict[str, Any]:
+    return {
+        "digest": found.digest,
+        "kind": found.kind.value,
+        "subject": found.subject or None,
+        "predicateTypes": list(found.predicates),
+        "present": found.present,
     }
 
 

@@ -7,10 +7,9 @@ The codes are explained in docs/checks.md, and never change their meaning.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from layerkit.image.attestation import describes_attestation, is_attestation
 from layerkit.image.digest import short
 from layerkit.image.image import Image, PlatformImage
-from layerkit.image.manifest import Manifest
+from layerkit.image.manifest import Index
 from layerkit.image.media_types import (
     INDEXES,
     Compression,
@@ -19,10 +18,11 @@ from layerkit.image.media_types import (
     is_foreign_layer,
     is_ordinary_layer,
 )
+from layerkit.image.referrers import Kind
 from layerkit.profiles import Profile
 from layerkit.report.sizes import format_size
-from layerkit.report.summary import LayerSummary, PlatformSummary, chosen, summarise
-from layerkit.report.text import plural
+from layerkit.report.summary import ImageSummary, LayerSummary, PlatformSummary, chosen, summarise
+from layerkit.report.text import counted, plural
 
 MAX_LAYERS = 125
 """moby refuses more (maxLayerDepth)."""
@@ -31,7 +31,7 @@ CODES = {
     "LK001": "a layer is above the target's limit",
     "LK002": "an attestation is in the image",
     "LK003": "an index holds a single platform",
-    "LK004": "a manifest mixes Docker and OCI media types",
+    "LK004": "a manifest or index mixes Docker and OCI media types",
     "LK005": "a manifest is of a family that the target isn't known to take",
     "LK006": "a layer's compression isn't taken",
     "LK007": "a layer's media type says another compression than its bytes",
@@ -43,7 +43,14 @@ CODES = {
     "LK013": "a layer isn't an ordinary one",
     "LK014": "an index lists a platform that isn't in the file",
     "LK015": "there is nothing to run",
+    "LK016": "a signature or something else about the image is in it",
 }
+
+
+FIXED_BY = "layerkit fix-and-push"
+"""Advice that begins with it is a promise: what `fix` makes for the same target has that finding no more."""
+
+_STATEMENTS = frozenset({Kind.ATTESTATION, Kind.SBOM})
 
 
 @dataclass(frozen=True)
@@ -68,14 +75,8 @@ def check(image: Image, profile: Profile, limit: int, wanted: Sequence[str] = ()
 
 def _findings(image: Image, profile: Profile, limit: int, wanted: Sequence[str]) -> Iterator[Finding]:
     summary = summarise(image, limit, wanted)
-    if summary.attestations and not profile.attestations:
-        digests = ", ".join(short(attestation.digest) for attestation in summary.attestations)
-        yield Finding(
-            "LK002",
-            plural(len(summary.attestations), "attestation"),
-            f"{profile.name} takes none, found {digests}",
-            "layerkit fix-and-push takes them out",
-        )
+    if not profile.attestations:
+        yield from _referrer_findings(summary, profile)
     if not summary.platforms:
         yield Finding("LK015", image.name, "expected an image for at least one platform, found none", "save it with its layers")
     if image.root.media_type in INDEXES and profile.collapse_index and len(image.platforms()) == 1 and not summary.absent:
@@ -83,30 +84,53 @@ def _findings(image: Image, profile: Profile, limit: int, wanted: Sequence[str])
             "LK003",
             "index",
             f"it holds {summary.platforms[0].platform} alone",
-            "layerkit fix-and-push pushes its manifest instead",
+            f"{FIXED_BY} pushes its manifest instead",
         )
     if summary.absent and not wanted:
         listed = ", ".join(summary.absent)
-        yield Finding("LK014", "index", f"lists what is not in the file: {listed}", "layerkit fix-and-push leaves them out")
-    families = set(_families(image))
+        yield Finding("LK014", "index", f"lists what is not in the file: {listed}", f"{FIXED_BY} leaves them out")
+    yield from _index_findings(image)
+    families = set(_families(image)) if summary.platforms else set()  # what doesn't run isn't converted
     if profile.family and families - {profile.family}:
         found = ", ".join(sorted(family.value for family in families - {profile.family}))
         yield Finding(
             "LK005",
             "manifest",
             f"expected {profile.family.value} media types, found {found}",
-            "layerkit fix-and-push converts them",
+            f"{FIXED_BY} converts them",
         )
     for found_platform, summarised in zip(chosen(image, wanted), summary.platforms, strict=True):
         yield from _platform_findings(image, found_platform, summarised, profile, limit)
 
 
+def _referrer_findings(summary: ImageSummary, profile: Profile) -> Iterator[Finding]:
+    statements = [found for found in summary.referrers if found.kind in _STATEMENTS]
+    others = [found for found in summary.referrers if found.kind not in _STATEMENTS]
+    for code, about in (("LK002", statements), ("LK016", others)):
+        if about:
+            where = counted(found.kind.value for found in about)
+            digests = ", ".join(short(found.digest) for found in about)
+            yield Finding(code, where, f"{profile.name} takes none, found {digests}", f"{FIXED_BY} takes them out")
+
+
 def _families(image: Image) -> Iterator[Family]:
     """Of every manifest and index that would be pushed."""
+    about = {found.descriptor.digest for found in image.referrers()}
     for descriptor, document in image.walk():
-        attested = describes_attestation(descriptor) or (isinstance(document, Manifest) and is_attestation(document))
-        if document is not None and not attested:
+        if document is not None and descriptor.digest not in about:
             yield family_of(document.media_type)
+
+
+def _index_findings(image: Image) -> Iterator[Finding]:
+    """Docker's manifest lists name Docker's manifests alone, and clients of either family don't look for the other's."""
+    for descriptor, document in image.walk():
+        if isinstance(document, Index):
+            own = family_of(document.media_type)
+            odd = [entry for entry in document.entries if entry.media_type and family_of(entry.media_type) is not own]
+            if odd:
+                types = ", ".join(sorted({entry.media_type for entry in odd}))
+                message = f"{plural(len(odd), 'entry')} of a list of the {own.value} family: {types}"
+                yield Finding("LK004", f"index {short(descriptor.digest)}", message, f"{FIXED_BY} makes them one family")
 
 
 def _platform_findings(
@@ -118,9 +142,7 @@ def _platform_findings(
     parts = (manifest.config, *manifest.layers)
     mixed = sorted({part.media_type for part in parts if "vnd." in part.media_type and family_of(part.media_type) is not own})
     if mixed:
-        yield Finding(
-            "LK004", where, f"a {own.value} manifest lists {', '.join(mixed)}", "layerkit fix-and-push makes them one family"
-        )
+        yield Finding("LK004", where, f"a {own.value} manifest lists {', '.join(mixed)}", f"{FIXED_BY} makes them one family")
     if len(manifest.layers) > MAX_LAYERS:
         yield Finding(
             "LK010", where, f"{len(manifest.layers)} layers, container engines take {MAX_LAYERS}", "merge some where it is built"
@@ -136,10 +158,13 @@ def _platform_findings(
     for layer in summary.layers:
         if layer.digest not in seen:
             seen.add(layer.digest)
-            yield from _layer_findings(image, layer, f"{where} layer {layer.number} ({short(layer.digest)})", profile, limit)
+            label = f"{where} layer {layer.number} ({short(layer.digest)})"
+            yield from _layer_findings(image, layer, label, profile, limit, windows=platform.is_windows)
 
 
-def _layer_findings(image: Image, layer: LayerSummary, where: str, profile: Profile, limit: int) -> Iterator[Finding]:
+def _layer_findings(
+    image: Image, layer: LayerSummary, where: str, profile: Profile, limit: int, *, windows: bool
+) -> Iterator[Finding]:
     if not is_ordinary_layer(layer.media_type):
         what = "its bytes are elsewhere" if is_foreign_layer(layer.media_type) else "it can't be split, and may not be taken"
         yield Finding("LK013", where, f"media type {layer.media_type}", what)
@@ -157,17 +182,14 @@ def _layer_findings(image: Image, layer: LayerSummary, where: str, profile: Prof
             "the file is truncated or altered: save it again",
         )
     if layer.size > limit:
-        yield Finding(
-            "LK001", where, f"{format_size(layer.size)}, the limit is {format_size(limit)}", "layerkit fix-and-push splits it"
-        )
+        advice = f"{FIXED_BY} splits it"
+        if windows or not is_ordinary_layer(layer.media_type):
+            advice = f"it can't be split: it is {'a Windows layer' if windows else 'no ordinary tar'}"
+        yield Finding("LK001", where, f"{format_size(layer.size)}, the limit is {format_size(limit)}", advice)
     if layer.mislabelled:
         found = layer.compression.value if layer.compression else "none"
-        yield Finding(
-            "LK007", where, f"media type {layer.media_type}, found {found}", "layerkit fix-and-push labels it by its bytes"
-        )
+        yield Finding("LK007", where, f"media type {layer.media_type}, found {found}", f"{FIXED_BY} labels it by its bytes")
     if layer.compression is not None and layer.compression not in profile.compressions:
         taken = ", ".join(sorted(compression.value for compression in profile.compressions))
         how = "compresses it" if layer.compression is Compression.NONE else "compresses it anew"
-        yield Finding(
-            "LK006", where, f"compression {layer.compression.value}, {profile.name} takes {taken}", f"layerkit fix-and-push {how}"
-        )
+        yield Finding("LK006", where, f"compression {layer.compression.value}, {profile.name} takes {taken}", f"{FIXED_BY} {how}")

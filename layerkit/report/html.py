@@ -11,7 +11,7 @@ from layerkit.image.digest import short
 from layerkit.report.contents import Contents
 from layerkit.report.sizes import format_share, format_size
 from layerkit.report.summary import ImageSummary, PlatformSummary
-from layerkit.report.text import one_line
+from layerkit.report.text import counted, one_line
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ summary.name }}</title>
@@ -24,7 +24,8 @@ code { font-size: .9em; overflow-wrap: anywhere }
 .over { color: #b00; font-weight: bold }
 </style></head><body>
 <h1>{{ summary.name }}</h1>
-<p>{{ summary.kind }}{% if summary.reference %}, {{ summary.reference }}{% endif %}, {{ size(summary.size) }} of layers<br>
+<p>{{ summary.kind }}{% if summary.names %}, {{ summary.names[:10] | join(", ") }}{% endif %},
+{{ size(summary.size) }} of layers<br>
 <code>{{ summary.digest }}</code></p>
 {% for platform, chart in platforms %}
 <h2>{{ platform.platform }}: {{ size(platform.size) }}</h2>
@@ -36,7 +37,7 @@ code { font-size: .9em; overflow-wrap: anywhere }
 <td><code>{{ short(layer.digest) }}</code></td><td><code>{{ line(layer.command) }}</code></td></tr>
 {% endfor %}</table>
 {% endfor %}
-{% if summary.attestations %}<p>{{ summary.attestations | length }} attestations</p>{% endif %}
+{% if about %}<p>About it: {{ about }}</p>{% endif %}
 {% if summary.absent %}<p>Listed, but not in the file: {{ summary.absent | join(", ") }}</p>{% endif %}
 {% for one, chart in contents %}
 <h2>{{ one.platform }}: what the layers hold</h2>
@@ -76,6 +77,7 @@ def image_page(summary: ImageSummary, contents: Sequence[Contents] = ()) -> str:
     return str(
         template.render(
             summary=summary,
+            about=counted(found.kind.value for found in summary.referrers),
             platforms=list(zip(summary.platforms, charts, strict=False)),
             contents=list(zip(contents, charts[len(summary.platforms) :], strict=True)),
             size=format_size,

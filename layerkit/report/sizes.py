@@ -2,6 +2,8 @@
 
 import re
 
+from layerkit.image.foreign import MAX_LENGTH
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([kmgt])(i?))?b?", re.IGNORECASE)
 _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
@@ -25,7 +27,10 @@ def parse_size(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not a size; expected a number of bytes, or one with a unit such as 1GB, 512MB, 1GiB")
     number, unit, binary = match.groups()
-    size = int(float(number) * (1024 if binary else 1000) ** _POWERS[unit.lower()]) if unit else int(float(number))
+    exact = float(number) * ((1024 if binary else 1000) ** _POWERS[unit.lower()] if unit else 1)
+    if exact > MAX_LENGTH:
+        raise ValueError(f"{text[:40]!r} is more than any file has")
+    size = int(exact)
     if size < 1:
         raise ValueError(f"{text!r} is less than one byte")
     return size

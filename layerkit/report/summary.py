@@ -5,17 +5,17 @@ types lie.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from layerkit.errors import UsageError
-from layerkit.image.attestation import SUBJECT_DIGEST
 from layerkit.image.blob import Bytes, FileRange
 from layerkit.image.digest import Digest
 from layerkit.image.heads import compression_of
 from layerkit.image.image import Image, PlatformImage
 from layerkit.image.manifest import Config, Descriptor, Manifest
 from layerkit.image.media_types import Compression, declared_compression
+from layerkit.image.referrers import Kind, Referrer
 
 PREDICATE_TYPE = "in-toto.io/predicate-type"
 """Annotation of an attestation's layers: SLSA provenance, SPDX..."""
@@ -64,8 +64,11 @@ class PlatformSummary:
 
 
 @dataclass(frozen=True)
-class AttestationSummary:
+class ReferrerSummary:
+    """What is about the image: an attestation, a signature..."""
+
     digest: Digest
+    kind: Kind
     subject: str
     """The digest of what it is about; empty when it doesn't say."""
     predicates: tuple[str, ...]
@@ -78,12 +81,13 @@ class ImageSummary:
     name: str
     kind: str
     reference: str | None
+    names: tuple[str, ...]
     digest: Digest
     media_type: str
     limit: int
     """Bytes."""
     platforms: tuple[PlatformSummary, ...]
-    attestations: tuple[AttestationSummary, ...]
+    referrers: tuple[ReferrerSummary, ...]
     absent: tuple[str, ...]
     """Platforms that an index lists and whose blobs aren't here."""
     artifacts: tuple[Digest, ...]
@@ -98,24 +102,26 @@ class ImageSummary:
 def summarise(image: Image, limit: int, wanted: Sequence[str] = ()) -> ImageSummary:
     """`limit` in bytes; `wanted`: platforms, all when empty. Raises ImageError for documents that are missing or damaged,
     UsageError when none of `wanted` is there."""
-    attested = {descriptor.digest for descriptor in image.attestations()}
+    referrers = image.referrers()
+    about = {found.descriptor.digest for found in referrers}
     platforms = chosen(image, wanted)
     running = {platform.descriptor.digest for platform in image.platforms()}
     artifacts = [
         descriptor.digest
         for descriptor, document in image.walk()
-        if isinstance(document, Manifest) and descriptor.digest not in attested | running
+        if isinstance(document, Manifest) and descriptor.digest not in about | running
     ]
     return ImageSummary(
         name=image.name,
         kind=image.kind,
         reference=image.reference,
+        names=tuple(name.text for name in image.names),
         digest=image.root.digest,
         media_type=image.root.media_type,
         limit=limit,
         platforms=tuple(_platform(image, platform, limit) for platform in platforms),
-        attestations=tuple(_attestation(image, descriptor) for descriptor in image.attestations()),
-        absent=tuple(_absent(descriptor) for descriptor in image.absent() if descriptor.digest not in attested),
+        referrers=tuple(_referrer(image, found) for found in referrers),
+        absent=tuple(_absent(descriptor) for descriptor in image.absent() if descriptor.digest not in about),
         artifacts=tuple(artifacts),
     )
 
@@ -183,18 +189,11 @@ def _compression(image: Image, descriptor: Descriptor) -> Compression | None:
     return declared_compression(descriptor.media_type)
 
 
-def _attestation(image: Image, descriptor: Descriptor) -> AttestationSummary:
-    subject = descriptor.annotations.get(SUBJECT_DIGEST, "")
-    if not image.has(descriptor):
-        return AttestationSummary(descriptor.digest, subject, (), False)
-    document = image.document(descriptor)
-    predicates: list[str] = []
-    if isinstance(document, Manifest):
-        stated = document.fields.get("subject")
-        if not subject and isinstance(stated, Mapping):
-            subject = str(stated.get("digest") or "")
-        predicates = [layer.annotations[PREDICATE_TYPE] for layer in document.layers if PREDICATE_TYPE in layer.annotations]
-    return AttestationSummary(descriptor.digest, subject, tuple(predicates), True)
+def _referrer(image: Image, found: Referrer) -> ReferrerSummary:
+    document = image.document(found.descriptor) if image.has(found.descriptor) else None
+    layers = document.layers if isinstance(document, Manifest) else ()
+    predicates = tuple(layer.annotations[PREDICATE_TYPE] for layer in layers if PREDICATE_TYPE in layer.annotations)
+    return ReferrerSummary(found.descriptor.digest, found.kind, found.subject or "", predicates, image.has(found.descriptor))
 
 
 def _absent(descriptor: Descriptor) -> str:

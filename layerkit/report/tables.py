@@ -11,7 +11,10 @@ from layerkit.image.media_types import Compression, Family, family_of
 from layerkit.report.contents import Contents
 from layerkit.report.sizes import format_share, format_size
 from layerkit.report.summary import ImageSummary, LayerSummary, PlatformSummary
-from layerkit.report.text import one_line, plural
+from layerkit.report.text import counted, one_line, plural
+
+_NAMES = 10
+"""Names shown of one image."""
 
 
 def image_table(summary: ImageSummary) -> Group:
@@ -51,22 +54,23 @@ def _listing(title: str, names: tuple[str, str, str], rows: Iterable[tuple[int, 
 def _parts(summary: ImageSummary) -> Iterator[RenderableType]:
     yield Text(f"{one_line(summary.name)}", style="bold")
     yield Text(f"{summary.kind}, {plural(len(summary.platforms), 'platform')}, {format_size(summary.size)} of layers")
-    if summary.reference:
-        yield Text(f"name: {one_line(summary.reference)}")
+    for name in summary.names[:_NAMES]:
+        yield Text(f"name: {one_line(name)}")
+    if len(summary.names) > _NAMES:
+        yield Text(f"and {plural(len(summary.names) - _NAMES, 'more name')}")
     yield Text(f"digest: {summary.digest}")
     for platform in summary.platforms:
         yield Text()
         yield _platform_table(platform)
-    if summary.attestations or summary.absent or summary.artifacts:
+    if summary.referrers or summary.absent or summary.artifacts:
         yield Text()
-    elsewhere = sum(1 for attestation in summary.attestations if not attestation.present)
-    for attestation in summary.attestations:
-        if not attestation.present:
-            continue
-        about = f" of {attestation.subject[7:19]}" if attestation.subject else ""
-        what = ", ".join(attestation.predicates) or "of an unknown kind"
-        yield Text(one_line(f"attestation {short(attestation.digest)}{about}: {what}"))
-    missing = [*summary.absent, *([plural(elsewhere, "attestation")] if elsewhere else [])]
+    for found in summary.referrers:
+        if found.present:
+            about = f" of {found.subject[7:19]}" if found.subject else ""
+            what = f": {', '.join(found.predicates)}" if found.predicates else ""
+            yield Text(one_line(f"{found.kind.value} {short(found.digest)}{about}{what}"))
+    elsewhere = counted(found.kind.value for found in summary.referrers if not found.present)
+    missing = [*summary.absent, *([elsewhere] if elsewhere else [])]
     if missing:
         yield Text(one_line(f"listed, but not in the file: {', '.join(missing)}"))
     for digest in summary.artifacts:

@@ -5,12 +5,12 @@ written: new blobs are ranges of the old ones and a few megabytes of new bytes. 
 
     options    what is asked for: limits, compression, family, platforms
     decisions  what becomes of each layer and index entry: pure
-    layers     the new layers of one manifest, made when they are needed, and announced as they are ready
+    layers     the new layers of one manifest, made when they are needed, and offered when they are made
     documents  manifests, configs and indexes in step
 """
 
 from layerkit.rewrite.documents import Fixed, fix_image
-from layerkit.rewrite.layers import LayerChange, Listener
+from layerkit.rewrite.layers import LayerChange, Receiver
 from layerkit.rewrite.options import FixOptions, options_for
 
-__all__ = ["FixOptions", "Fixed", "LayerChange", "Listener", "fix_image", "options_for"]
+__all__ = ["FixOptions", "Fixed", "LayerChange", "Receiver", "fix_image", "options_for"]

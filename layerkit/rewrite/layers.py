@@ -1,14 +1,16 @@
 """The new layers of an image, each made once however many platforms share it.
 
-In: layer descriptors. Out: what each became. Every blob that will be part of the result is announced as soon as it is known, so
+In: layer descriptors. Out: what each became. Every blob that will be part of the result is offered as soon as it is known, so
 that it can be on its way while the rest is still being made.
 """
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Protocol
 
-from layerkit.image.blob import Blob, Bytes, FileRange, Joined, read_at
+from layerkit.errors import CannotFixError
+from layerkit.image.blob import Blob, Bytes, FileRange, Joined, Writing, read_at
 from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
@@ -21,13 +23,12 @@ from layerkit.image.media_types import (
     layer_type,
     sniff,
 )
-from layerkit.layers.finish import Audience
-from layerkit.layers.part import Part, Witness
-from layerkit.layers.split import Observer, SplitOptions, recode_layer, split_layer
-from layerkit.layers.spool import Spool
+from layerkit.layers.making import Part
+from layerkit.layers.split import SplitOptions, split_layer
 from layerkit.progress import Progress
-from layerkit.rewrite.decisions import Action, decide, dropped_members, kept_annotations
+from layerkit.rewrite.decisions import Action, Decision, decide, dropped_members, kept_annotations, unsplittable_windows
 from layerkit.rewrite.options import FixOptions
+from layerkit.spool import Spool
 
 
 @dataclass(frozen=True)
@@ -40,34 +41,28 @@ class LayerChange:
     diff_id: Digest
     parts: tuple[Part, ...]
     compression: Compression
-    dropped: frozenset[bytes]
-    """Paths of its members that are no part of the filesystem, and were left out."""
-
-    @property
-    def is_split(self) -> bool:
-        return len(self.parts) > 1
 
 
-class Listener:
-    """Is told what a rewrite finds while it goes on; this one doesn't care. Now and then a layer has something late for a part
-    that was complete already: then another one takes its place, and is announced too. What counts is the result."""
+class Receiver(Protocol):
+    """Takes the blobs of a result while the rest of it is still being made."""
 
-    reads_back = False
-    """Are new layers read back, and what they were made of compared with its diff_id?"""
+    def begin(self, label: str) -> Writing | None:
+        """A blob is about to be made: its bytes go there, as they are decoded. None: it is offered when it is complete. One after
+        the other, and from one thread."""
 
-    def announce(self, blob: Blob, label: str) -> None:
-        """A blob of the result, and what to call it. From any thread."""
+    def offer(self, blob: Blob, label: str) -> None:
+        """A blob of the result, and what to call it. From any thread. Now and then a layer has something late for a part that was
+        complete already: then another one takes its place, and is offered too. What counts is the result."""
 
-    def watch(self, where: str) -> Observer | None:
-        """What wants to see the raw tar of the layer called `where` as it streams by. Asked again when that begins anew."""
+
+class Nobody:
+    """A `Receiver` that doesn't care."""
+
+    def begin(self, label: str) -> Writing | None:
         return None
 
-    def witness(self, where: str, number: int) -> Witness:
-        """What is to see part `number` of the layer called `where` as it is read back from its blob."""
-        raise NotImplementedError
-
-    def changed(self, change: LayerChange) -> None:
-        """A layer was rewritten: these are its parts."""
+    def offer(self, blob: Blob, label: str) -> None:
+        pass
 
 
 def compression_in(image: Image, layer: Descriptor) -> Compression:
@@ -81,29 +76,20 @@ def compression_in(image: Image, layer: Descriptor) -> Compression:
 
 
 @dataclass(frozen=True)
-class _Audience(Audience):
-    """Passes on what is said of one layer's parts."""
+class _Parts:
+    """Passes one layer's parts on."""
 
-    where: str
     label: str
-    listener: Listener
+    receiver: Receiver
     there: Callable[[Part], Blob | None] | None
     """The target's own blob of a part's content, which takes its place; None: the target has nothing that could."""
 
-    @property
-    def reads_back(self) -> bool:
-        return self.listener.reads_back
-
-    def witness(self, number: int) -> Witness:
-        return self.listener.witness(self.where, number)
-
-    def ready(self, blob: Blob, number: int) -> None:
-        if self.there is None:
-            self.listener.announce(blob, f"{self.label} part {number}")
+    def begin(self, number: int) -> Writing | None:
+        return self.receiver.begin(f"{self.label} part {number}") if self.there is None else None
 
     def made(self, part: Part, number: int) -> None:
-        if self.there is not None:  # only now it is known what is in the part
-            self.listener.announce(self.there(part) or part.blob, f"{self.label} part {number}")
+        there = self.there(part) if self.there is not None else None
+        self.receiver.offer(there or part.blob, f"{self.label} part {number}")
 
 
 class LayerRewriter:
@@ -115,7 +101,7 @@ class LayerRewriter:
         options: FixOptions,
         spool: Spool,
         progress: Progress,
-        listener: Listener,
+        receiver: Receiver,
     ) -> None:
         self.changes: dict[Digest, LayerChange] = {}
         self.blobs: dict[Digest, Blob] = {}
@@ -124,28 +110,31 @@ class LayerRewriter:
         self._options = options
         self._spool = spool
         self._progress = progress
-        self._listener = listener
+        self._receiver = receiver
 
     def keep(self, layer: Descriptor, family: Family) -> Descriptor:
         """A layer whose bytes stay: its media type follows its bytes and the family."""
         if self._image.has(layer) or not is_foreign_layer(layer.media_type):
-            self._listener.announce(self._image.blob(layer), f"layer {short(layer.digest)}")
+            self._receiver.offer(self._image.blob(layer), f"layer {short(layer.digest)}")
         if not is_ordinary_layer(layer.media_type):
             return layer
         media_type = layer_type(family, compression_in(self._image, layer))
         return layer if media_type == layer.media_type else layer.changed(mediaType=media_type)
 
-    def rewrite(self, layer: Descriptor, diff_id: Digest, family: Family) -> list[tuple[Descriptor, Digest]]:
-        """The layers in place of `layer`, each with its diff_id. Raises what `split_layer` raises."""
+    def rewrite(
+        self, layer: Descriptor, diff_id: Digest, family: Family, *, windows: bool = False
+    ) -> list[tuple[Descriptor, Digest]]:
+        """The layers in place of `layer`, each with its diff_id. Raises what `split_layer` and `decide` raise."""
         where = f"{self._image.name}: layer {short(layer.digest)}"
-        decision = decide(layer, compression_in(self._image, layer), self._options, family, where)
+        decision = decide(layer, compression_in(self._image, layer), self._options, family, where, windows=windows)
         if decision.action is Action.KEEP:
             return [(self.keep(layer, family), diff_id)]
         change = self.changes.get(layer.digest)
         if change is None:
-            change = self._change(layer, diff_id, decision.action, decision.compression, where)
+            change = self._change(layer, diff_id, decision, where)
+            if change is None:
+                return [(self.keep(layer, family), diff_id)]
             self.changes[layer.digest] = change
-            self._listener.changed(change)
         media_type = layer_type(family, change.compression)
         annotations = kept_annotations(layer)
         more = {"annotations": annotations} if annotations else {}
@@ -163,7 +152,9 @@ class LayerRewriter:
             return None
         return known.blob if known.blob.size <= max(part.blob.size, self._options.max_layer_size) else None
 
-    def _change(self, layer: Descriptor, diff_id: Digest, action: Action, compression: Compression, where: str) -> LayerChange:
+    def _change(self, layer: Descriptor, diff_id: Digest, decision: Decision, where: str) -> LayerChange | None:
+        """None: it has to stay as it is. Raises CannotFixError for a layer that is too large and may not be split."""
+        action, compression = decision.action, decision.compression
         options = SplitOptions(
             limit=self._options.limit_of(layer.digest),
             compression=compression,
@@ -171,16 +162,18 @@ class LayerRewriter:
             allow_oversized=self._options.allow_oversized,
             jobs=self._options.jobs,
             dropped=dropped_members(layer),
-            diff_id=diff_id if self._listener.reads_back else None,
-            observer=self._listener.watch(where),
+            diff_id=diff_id,
+            proven=self._options.proven,
+            whole=action is Action.RECODE,
+            splittable=decision.splittable,
         )
         blob = self._image.blob(layer)
         there = functools.partial(self._there, compression=compression) if self._options.known else None
-        audience = _Audience(where, f"layer {short(layer.digest)}", self._listener, there)
-        if action is Action.RECODE:
-            part = recode_layer(blob, where, options, self._spool, self._progress, audience)
-            if part is not None:
-                return LayerChange(where, blob, diff_id, (part,), compression, options.dropped)
-            options = replace(options, observer=self._listener.watch(where))
-        parts = split_layer(blob, where, options, self._spool, self._progress, audience)
-        return LayerChange(where, blob, diff_id, tuple(parts), compression, options.dropped)
+        receiver = _Parts(f"layer {short(layer.digest)}", self._receiver, there)
+        parts = split_layer(blob, where, options, self._spool, self._progress, receiver)
+        if not parts:
+            if not options.allow_oversized:
+                raise CannotFixError(unsplittable_windows(where, layer.size, options.limit))
+            self._progress.warn(f"{where}: stays as it is: a layer of a Windows image, and above the limit compressed, too")
+            return None
+        return LayerChange(where, blob, diff_id, tuple(parts), compression)

@@ -40,8 +40,10 @@ class FixOptions:
     collapse_index: bool = True
     """An index of one manifest becomes that manifest."""
     allow_oversized: bool = False
+    proven: bool = True
+    """Are the filesystems that new layers give compared with the old ones'?"""
     jobs: int | None = None
-    """Threads; the number of cores by default."""
+    """Threads that encode; the number of cores by default."""
     limits: Mapping[Digest, int] = field(default_factory=dict)
     """Layer -> a limit of its own, below the others': layers that an edge keeps timing out on."""
 
@@ -62,6 +64,7 @@ def options_for(
     platforms: tuple[str, ...] = (),
     keep_attestations: bool = False,
     allow_oversized: bool = False,
+    proven: bool = True,
     jobs: int | None = None,
 ) -> FixOptions:
     """The profile's options with the user's in their place. Raises UsageError for a limit below MIN_LIMIT."""
@@ -78,5 +81,6 @@ def options_for(
         keep_attestations=keep_attestations or profile.attestations,
         collapse_index=profile.collapse_index,
         allow_oversized=allow_oversized,
+        proven=proven,
         jobs=jobs,
     )

@@ -19,12 +19,12 @@ class LayerPlan(NamedTuple):
 def plan_layers(image: Image, options: FixOptions) -> list[LayerPlan]:
     """One entry per layer and platform, from the bottom up. Raises CannotFixError for a layer that nothing can be done about."""
     plans = []
+    family = target_family(image, options)
     for found in image.platforms():
         if options.platforms and not any(found.platform.matches(wanted) for wanted in options.platforms):
             continue
-        family = target_family(found.manifest.media_type, options)
         for layer in found.manifest.layers:
             where = f"{image.name}: layer {short(layer.digest)}"
-            decision = decide(layer, compression_in(image, layer), options, family, where)
+            decision = decide(layer, compression_in(image, layer), options, family, where, windows=found.is_windows)
             plans.append(LayerPlan(found.platform, layer, decision))
     return plans

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from layerkit.image.foreign import natural
 from layerkit.sandbox.limits import Limits
 
 CHUNK = 1 << 20
@@ -62,7 +63,7 @@ class Exchange:
         self._limits = limits
         self._began = time.monotonic()
         self._chunked = "chunked" in (handler.headers.get("Transfer-Encoding") or "").lower()
-        self._left = 0 if self._chunked else int(handler.headers.get("Content-Length") or 0)
+        self._left = 0 if self._chunked else natural(handler.headers.get("Content-Length")) or 0
         self.method = handler.command
         self.headers = handler.headers
         parts = urlsplit(handler.path)

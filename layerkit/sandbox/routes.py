@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 
 from layerkit.errors import ImageError, UsageError
-from layerkit.image.attestation import describes_attestation, is_attestation
 from layerkit.image.digest import Digest, is_digest, sha256
+from layerkit.image.foreign import natural
 from layerkit.image.manifest import Descriptor, Index, Manifest, parse_document
 from layerkit.image.media_types import OCI_INDEX, is_foreign_layer
 from layerkit.image.reference import check_repository, check_tag
+from layerkit.image.referrers import Kind, referrer
 from layerkit.sandbox.exchange import Answer, BrokenBody, EdgeTimeout, Exchange, Refusal, json_answer, no_such_page
 from layerkit.sandbox.limits import Limits
 from layerkit.sandbox.store import Store, Upload
@@ -94,9 +95,10 @@ class Routes:
         if exchange.method == "HEAD" or wanted is None or wanted[0] == "bytes=-":
             return Answer(200, headers, file=(path, 0, size))
         first, last = wanted.groups()
-        start = int(first) if first else max(size - int(last), 0)
-        end = min(int(last), size - 1) if first and last else size - 1
-        if start > end:
+        number = natural(last, most=size)  # None for what lies beyond the blob's end
+        start = natural(first, most=size) if first else size - (size if number is None else number)
+        end = min(number, size - 1) if first and number is not None else size - 1
+        if start is None or start > end:
             raise Refusal(416, "UNSUPPORTED", f"the blob has {size} bytes", {"Content-Range": f"bytes */{size}"})
         headers["Content-Range"] = f"bytes {start}-{end}/{size}"
         return Answer(206, headers, file=(path, start, end - start + 1))
@@ -145,8 +147,9 @@ class Routes:
         """The request's body goes to the upload, if it is what comes next."""
         given = exchange.headers.get("Content-Range")
         match = _CONTENT_RANGE.fullmatch(given or "")
-        misplaced = match is not None and int(match[1]) != upload.size
-        wrong_length = match is not None and exchange.length not in (None, int(match[2]) - int(match[1]) + 1)
+        first, last = (natural(text) for text in match.groups()) if match else (None, None)
+        misplaced = match is not None and first != upload.size
+        wrong_length = match is not None and (first is None or last is None or exchange.length not in (None, last - first + 1))
         too_short = bool(self._limits.min_chunk) and upload.ended_short and exchange.length != 0
         if (given and match is None) or misplaced or wrong_length or too_short:
             message = f"expected bytes from {upload.size}, found Content-Range {given!r}, Content-Length {exchange.length}"
@@ -246,10 +249,10 @@ class Routes:
         parts: list[Descriptor]
         if isinstance(document, Manifest):
             parts = [document.config, *(layer for layer in document.layers if not is_foreign_layer(layer.media_type))]
-            attested = is_attestation(document)
+            attested = _is_attestation(document.descriptor(), document)
         else:
             parts = list(document.entries)
-            attested = any(describes_attestation(entry) for entry in document.entries)
+            attested = any(map(_is_attestation, document.entries))
         if attested and not self._limits.attestations:
             raise Refusal(400, "MANIFEST_INVALID", "attestations are not supported by this registry")
         for part in parts:
@@ -260,11 +263,11 @@ class Routes:
         tags = self._store.tags(name)
         if tags is None:
             raise Refusal(404, "NAME_UNKNOWN", f"there is no repository {name}")
-        last, count = exchange.query.get("last", ""), exchange.query.get("n", "")
+        last, count = exchange.query.get("last", ""), natural(exchange.query.get("n"))
         page = [tag for tag in tags if tag > last]
         headers = {}
-        if count.isdecimal() and int(count) < len(page):
-            page = page[: int(count)]
+        if count is not None and count < len(page):
+            page = page[:count]
             if page:
                 headers["Link"] = f'</v2/{name}/tags/list?n={count}&last={page[-1]}>; rel="next"'
         return json_answer({"name": name, "tags": page}, **headers)
@@ -285,6 +288,11 @@ class Routes:
     def _check_deletion(self) -> None:
         if not self._limits.deletion:
             raise Refusal(405, "UNSUPPORTED", "nothing can be deleted here")
+
+
+def _is_attestation(descriptor: Descriptor, document: Manifest | None = None) -> bool:
+    found = referrer(descriptor, document)
+    return found is not None and found.kind is Kind.ATTESTATION
 
 
 def _created(name: str, digest: Digest) -> Answer:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from layerkit.errors import ImageError, UsageError
+from layerkit.errors import ImageError, LayerkitError, UsageError
 from layerkit.image.blob import CHUNK
 from layerkit.image.image import Image
 from layerkit.progress import Progress, Task
@@ -34,7 +34,9 @@ def open_daemon(name: str, progress: Progress) -> Image:
             client.close()
     except docker.errors.ImageNotFound:
         raise ImageError(f"{where}: the Docker daemon has no image of that name; see docker image ls") from None
-    except docker.errors.DockerException as error:
+    except LayerkitError:
+        raise
+    except Exception as error:  # whatever its library makes of an odd DOCKER_HOST, a closed connection, an answer that is none
         raise ImageError(f"{where}: the Docker daemon doesn't answer as expected: {error}") from None
     return open_file(file, Transport.PATH, None, progress)
 

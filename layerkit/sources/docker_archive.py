@@ -2,28 +2,30 @@
 
 In: a folder with `manifest.json`. Out: an `Image`. The archive has no registry manifest, so one is made: Docker schema 2, each
 layer's media type decided by its bytes. A digest is taken from where it is known (an uncompressed layer's is its diff_id, a
-compressed one's is in its name) and verified when the layer is read; a compressed layer without one is hashed, once.
+compressed one's is in its name) and verified when the layer is read; a compressed layer without one is hashed, once. A config
+whose name says another digest is read with a warning, as docker and podman do.
 """
 
 import hashlib
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from layerkit.errors import DamagedError, ImageError, MissingBlobError, NotAnImageError
 from layerkit.image.blob import Blob, FileRange, blob_of
 from layerkit.image.digest import Digest, encoded, sha256
+from layerkit.image.foreign import kind_of
 from layerkit.image.heads import compression_of
 from layerkit.image.image import Image
-from layerkit.image.manifest import Descriptor, kind_of, load_json, new_manifest, parse_config
+from layerkit.image.keys import ARCHIVE_ITEM, specified
+from layerkit.image.layout import DOCKER_FILE, Name, same_name
+from layerkit.image.manifest import Descriptor, load_json, new_manifest, parse_config
 from layerkit.image.media_types import DOCKER_CONFIG, DOCKER_MANIFEST, Compression, Family, layer_type
 from layerkit.progress import Progress
 from layerkit.sources.folder import Folder, read_document
-from layerkit.sources.naming import ambiguous, at_position, same_name, unknown
-
-MANIFEST_FILE = "manifest.json"
+from layerkit.sources.naming import ambiguous, at_position, unknown
 
 _HEX = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
@@ -45,14 +47,16 @@ def open_docker_archive(folder: Folder, name: str | None, kind: str, progress: P
     where = f"{folder.name}: {item.config}"
     raw = read_document(config_raw, where)
     named = _HEX.search(posixpath.basename(item.config))
+    warnings: tuple[str, ...] = ()
     if named and encoded(sha256(raw)) != named[0]:
-        raise DamagedError.mismatch(
-            where, expected="a config of that digest", found=sha256(raw), why="the image is damaged or was altered; save it again"
+        warnings = (
+            f"{where}: the config isn't what its name says, but {sha256(raw)}: whatever wrote the archive altered it; it is read "
+            "all the same, as docker and podman do",
         )
     config = parse_config(raw, where)
     if len(config.diff_ids) != len(item.layers):
         raise DamagedError.mismatch(
-            f"{folder.name}: {MANIFEST_FILE}",
+            f"{folder.name}: {DOCKER_FILE}",
             expected=f"{len(config.diff_ids)} layers, as many as {item.config} has diff_ids",
             found=f"{len(item.layers)}",
         )
@@ -66,14 +70,15 @@ def open_docker_archive(folder: Folder, name: str | None, kind: str, progress: P
     manifest_blob = blob_of(manifest.raw)
     blobs[config_blob.digest] = config_blob
     blobs[manifest_blob.digest] = manifest_blob
-    reference = next((own for own in item.names if name and same_name(name, own)), item.names[0] if item.names else None)
-    return Image(folder.name, manifest.descriptor(), blobs, reference, kind)
+    asked = [own for own in item.names if name and same_name(name, own)]
+    names = tuple(map(Name, dict.fromkeys(asked or item.names)))
+    return Image(folder.name, manifest.descriptor(), blobs, names, kind, warnings)
 
 
 def read_items(folder: Folder) -> list[Item]:
     """The images that `manifest.json` lists. Raises NotAnImageError when it lists none, DamagedError when it is no list."""
-    content = folder.find(MANIFEST_FILE)
-    where = f"{folder.name}: {MANIFEST_FILE}"
+    content = folder.find(DOCKER_FILE)
+    where = f"{folder.name}: {DOCKER_FILE}"
     if content is None:
         raise NotAnImageError(f"{where}: expected the list of a docker archive's images, found no such file")
     listed = load_json(read_document(content, where), where)
@@ -87,42 +92,40 @@ def read_items(folder: Folder) -> list[Item]:
 def _item(value: object, where: str) -> Item:
     if not isinstance(value, dict):
         raise DamagedError.mismatch(where, expected="an object", found=kind_of(value))
-    fields: Mapping[str, Any] = {key.lower(): item for key, item in value.items()}  # jib writes lower-case keys; Go reads either
-    config = fields.get("config")
+    fields = specified(value, ARCHIVE_ITEM, where)
+    config = fields.get("Config")
     if not isinstance(config, str) or not config:
         raise DamagedError.mismatch(f"{where}: Config", expected="the config's file name", found=kind_of(config))
     return Item(config, _strings(fields, "RepoTags", where), _strings(fields, "Layers", where))
 
 
 def _strings(fields: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
-    value = fields.get(key.lower()) or []
+    value = fields.get(key) or []
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise DamagedError.mismatch(f"{where}: {key}", expected="a list of names", found=kind_of(value))
     return tuple(value)
 
 
 def _choose(items: Sequence[Item], name: str | None, where: str) -> Item:
-    names = [item.names for item in items]
+    listed = [(number, item.names) for number, item in enumerate(items)]
     if name is None:
-        if len(set(items)) > 1:
-            raise ambiguous(where, "docker-archive", names)
-        return items[0]
+        if len({(item.config, item.layers) for item in items}) > 1:
+            raise ambiguous(where, "docker-archive", listed)
+        return replace(items[0], names=tuple(own for item in items for own in item.names))
     numbered = at_position(name, items, where)
     found = numbered or next((item for item in items if any(same_name(name, own) for own in item.names)), None)
     if found is None:
-        raise unknown(where, name, names)
+        raise unknown(where, name, listed)
     return found
 
 
 def _file(folder: Folder, path: str, what: str) -> FileRange:
     """A file that `manifest.json` names, however it spells it."""
     if ".." in path.split("/"):
-        raise DamagedError.mismatch(f"{folder.name}: {MANIFEST_FILE}", expected="names inside the archive", found=repr(path))
+        raise DamagedError.mismatch(f"{folder.name}: {DOCKER_FILE}", expected="names inside the archive", found=repr(path))
     content = folder.find(posixpath.normpath("/" + path).lstrip("/"))
     if content is None:
-        raise MissingBlobError(
-            f"{folder.name}: the {what} {path}, which {MANIFEST_FILE} lists, is not in the image; save it again"
-        )
+        raise MissingBlobError(f"{folder.name}: the {what} {path}, which {DOCKER_FILE} lists, is not in the image; save it again")
     return content
 
 

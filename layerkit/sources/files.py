@@ -16,11 +16,12 @@ from layerkit.errors import ImageError, LayerkitError, NotAnImageError, UsageErr
 from layerkit.image.blob import FileRange, InputFile
 from layerkit.image.heads import compression_of, first_bytes
 from layerkit.image.image import Image
+from layerkit.image.layout import DOCKER_FILE, INDEX_FILE, Name
 from layerkit.image.media_types import Compression
 from layerkit.progress import Progress
-from layerkit.sources.docker_archive import MANIFEST_FILE, open_docker_archive, read_items
+from layerkit.sources.docker_archive import open_docker_archive, read_items
 from layerkit.sources.folder import Directory, Folder, Within
-from layerkit.sources.oci_layout import INDEX_FILE, open_layout
+from layerkit.sources.oci_layout import open_layout
 from layerkit.sources.outer_tar import OuterTar
 from layerkit.sources.spool import spool_file, spool_stream
 from layerkit.sources.transports import Transport, missing_file
@@ -84,11 +85,11 @@ def open_folder(folder: Folder, transport: Transport, name: str | None, progress
         return open_layout(folder, name, oci_kind)
     if transport is Transport.DOCKER_ARCHIVE:
         return open_docker_archive(folder, name, docker_kind, progress)
-    if INDEX_FILE in top and MANIFEST_FILE in top:
+    if INDEX_FILE in top and DOCKER_FILE in top:
         return _open_hybrid(folder, name, oci_kind, docker_kind, progress)
     if INDEX_FILE in top:
         return open_layout(folder, name, oci_kind)
-    if MANIFEST_FILE in top:
+    if DOCKER_FILE in top:
         return open_docker_archive(folder, name, docker_kind, progress)
     raise _not_an_image(folder.name, top)
 
@@ -101,9 +102,8 @@ def _open_hybrid(folder: Folder, name: str | None, oci_kind: str, docker_kind: s
         complete = False
     if not complete:
         return open_docker_archive(folder, name, docker_kind, progress)
-    if image.reference is None:
-        names = [own for item in read_items(folder) for own in item.names]
-        image = replace(image, reference=names[0] if len(set(names)) == 1 else None)
+    if image.reference is None and len(items := set(read_items(folder))) == 1:
+        image = replace(image, names=tuple(map(Name, dict.fromkeys(items.pop().names))) or image.names)
     return image
 
 
@@ -119,7 +119,7 @@ def _only_folder(folder: Folder, top: list[str]) -> Folder | None:
         return None
     inner = Within(folder, top[0])
     names = inner.children("")
-    return inner if INDEX_FILE in names or MANIFEST_FILE in names else None
+    return inner if INDEX_FILE in names or DOCKER_FILE in names else None
 
 
 def _check_is_tar(file: InputFile) -> None:
@@ -154,9 +154,9 @@ def _described(file: InputFile) -> str:
 def _not_an_image(name: str, top: list[str]) -> LayerkitError:
     if "repositories" in top:
         return NotAnImageError(
-            f"{name}: a docker archive without {MANIFEST_FILE}, as Docker before 1.10 wrote; load it and save it again"
+            f"{name}: a docker archive without {DOCKER_FILE}, as Docker before 1.10 wrote; load it and save it again"
         )
     shown = ", ".join(top[:5]) + (f" and {len(top) - 5} more" if len(top) > 5 else "")
     return NotAnImageError(
-        f"{name}: expected an image ({INDEX_FILE} or {MANIFEST_FILE} at the top), found {shown or 'an empty directory'}"
+        f"{name}: expected an image ({INDEX_FILE} or {DOCKER_FILE} at the top), found {shown or 'an empty directory'}"
     )

@@ -1,41 +1,37 @@
 """Which of several images in one file is meant."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from layerkit.errors import UsageError
-from layerkit.image.reference import parse_reference
+from layerkit.image.foreign import natural
 
 T = TypeVar("T")
 
-
-def same_name(wanted: str, name: str) -> bool:
-    """`busybox`, `busybox:latest` and `docker.io/library/busybox:latest` are one name."""
-    if wanted == name:
-        return True
-    try:
-        return parse_reference(wanted) == parse_reference(name)
-    except UsageError:
-        return False
+_SHOWN = 20
+"""Images named in an error."""
 
 
 def at_position(wanted: str, items: Sequence[T], where: str) -> T | None:
     """The item that `@N` means, counting from 0 as skopeo does; None when `wanted` is a name."""
     if not wanted.startswith("@") or not wanted[1:].isdecimal():
         return None
-    if int(wanted[1:]) >= len(items):
-        raise UsageError(f"{where}: there is no image {wanted}; it holds {len(items)}, from @0")
-    return items[int(wanted[1:])]
+    position = natural(wanted[1:], most=len(items) - 1)
+    if position is None:
+        raise UsageError(f"{where}: there is no image {wanted[:40]}; it holds {len(items)}, from @0")
+    return items[position]
 
 
-def ambiguous(where: str, transport: str, names: Sequence[Sequence[str]]) -> UsageError:
-    """Several images, none chosen; `names` has the names of each."""
-    return UsageError(f"{where}: several images; choose one with {transport}:{where}:NAME, where NAME is {_listed(names)}")
+def ambiguous(where: str, transport: str, images: Iterable[tuple[int, Sequence[str]]]) -> UsageError:
+    """Several images, none chosen: the position of each, and its names."""
+    return UsageError(f"{where}: several images; choose one with {transport}:{where}:NAME, where NAME is {_listed(images)}")
 
 
-def unknown(where: str, wanted: str, names: Sequence[Sequence[str]]) -> UsageError:
-    return UsageError(f"{where}: no image is named {wanted!r}; there is {_listed(names) or 'none'}")
+def unknown(where: str, wanted: str, images: Iterable[tuple[int, Sequence[str]]]) -> UsageError:
+    return UsageError(f"{where}: no image is named {wanted!r}; there is {_listed(images) or 'none'}")
 
 
-def _listed(names: Sequence[Sequence[str]]) -> str:
-    return ", ".join(" or ".join((*own, f"@{number}")) for number, own in enumerate(names))
+def _listed(images: Iterable[tuple[int, Sequence[str]]]) -> str:
+    shown = [" or ".join((*names, f"@{number}")) for number, names in images]
+    more = f" and {len(shown) - _SHOWN:,} more" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + more

@@ -1,25 +1,24 @@
 """OCI image layouts (image-spec image-layout.md), in a directory or in a tar.
 
 In: a folder with `index.json` and `blobs/`. Out: an `Image` whose blobs are byte ranges, none of them read yet. What its root is
-follows from `index.json`: its single entry (an index in it stays one), the entry that is named, or, when several entries share
-one name or none (one per platform), `index.json` itself.
+follows from `index.json`: its only image (an index in it stays one), the one that is named, or `index.json` itself when it lists
+manifests of different platforms under one name or none. What is about an image (signatures, SBOMs) is none: it is kept beside.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from layerkit.errors import DamagedError, NotAnImageError
+from layerkit.errors import DamagedError, MissingBlobError, NotAnImageError
 from layerkit.image.blob import Blob, blob_of
-from layerkit.image.digest import Digest, algorithm, encoded, is_digest
+from layerkit.image.digest import Digest, is_digest
 from layerkit.image.image import Image
-from layerkit.image.manifest import Descriptor, Index, parse_document
+from layerkit.image.layout import BLOBS_FOLDER, COSIGN_NAME, INDEX_FILE, Name, blob_path, full_name, name_of
+from layerkit.image.manifest import Descriptor, Index, Manifest, parse_document
 from layerkit.image.media_types import OCI_INDEX
+from layerkit.image.referrers import Referrer, referrer
 from layerkit.sources.folder import Folder, read_document
-from layerkit.sources.naming import ambiguous, at_position, same_name, unknown
-
-INDEX_FILE = "index.json"
-REF_NAME = "org.opencontainers.image.ref.name"
-CONTAINERD_NAME = "io.containerd.image.name"
-"""The whole name, where containerd and BuildKit put only the tag in `REF_NAME`."""
+from layerkit.sources.naming import ambiguous, at_position, unknown
 
 
 class LayoutBlobs(Mapping[Digest, Blob]):
@@ -32,7 +31,7 @@ class LayoutBlobs(Mapping[Digest, Blob]):
     def __getitem__(self, digest: Digest) -> Blob:
         blob = self._known.get(digest)
         if blob is None:
-            content = self._folder.find(f"blobs/{algorithm(digest)}/{encoded(digest)}")
+            content = self._folder.find(blob_path(digest))
             if content is None:
                 raise KeyError(digest)
             blob = self._known.setdefault(digest, Blob(digest, content))
@@ -40,10 +39,9 @@ class LayoutBlobs(Mapping[Digest, Blob]):
 
     def __iter__(self) -> Iterator[Digest]:
         found = set(self._known)
-        for kind in self._folder.children("blobs"):
-            found.update(
-                Digest(f"{kind}:{name}") for name in self._folder.children(f"blobs/{kind}") if is_digest(f"{kind}:{name}")
-            )
+        for kind in self._folder.children(BLOBS_FOLDER):
+            names = self._folder.children(f"{BLOBS_FOLDER}/{kind}")
+            found.update(Digest(f"{kind}:{name}") for name in names if is_digest(f"{kind}:{name}"))
         return iter(sorted(found))
 
     def __len__(self) -> int:
@@ -60,43 +58,129 @@ def open_layout(folder: Folder, name: str | None, kind: str) -> Image:
     document = parse_document(read_document(content, where), where, OCI_INDEX)
     if not isinstance(document, Index):
         raise DamagedError.mismatch(where, expected="an index", found=f"a manifest ({document.media_type})")
-    root, more = _root(document, name, folder.name, "oci-archive" if kind == "OCI archive" else "oci")
-    image = Image(folder.name, root, LayoutBlobs(folder, more), _reference(root, name), kind)
-    image.document(root)  # what can't be read at all is refused here, not in the middle of the work
+    if not document.entries:
+        raise NotAnImageError(f"{where}: it lists no image")
+    listed = _Listed.of(document, Image(folder.name, document.entries[0], LayoutBlobs(folder, {})))
+    image = _chosen(listed, name, folder, "oci-archive" if kind == "OCI archive" else "oci", kind)
+    image.document(image.root)  # what can't be read at all is refused here, not in the middle of the work
     return image
 
 
-def names_of(entry: Descriptor) -> list[str]:
-    """What an entry of `index.json` is called, the fullest name first."""
-    found = (entry.annotations.get(key) for key in (CONTAINERD_NAME, REF_NAME))
-    return list(dict.fromkeys(name for name in found if name))
+@dataclass(frozen=True)
+class _Listed:
+    """What an `index.json` lists: each digest once, with all its names."""
+
+    index: Index
+    layout: Image
+    """Whose root doesn't count."""
+    entries: Sequence[Descriptor]
+    names: Mapping[Digest, tuple[Name, ...]]
+    about: Mapping[Digest, Referrer]
+
+    @classmethod
+    def of(cls, index: Index, layout: Image) -> "_Listed":
+        names: dict[Digest, dict[Name, None]] = {}
+        first: dict[Digest, Descriptor] = {}
+        about: dict[Digest, Referrer] = {}
+        for entry in index.entries:
+            first.setdefault(entry.digest, entry)
+            found = names.setdefault(entry.digest, {})
+            if (name := name_of(entry.annotations)) is not None:
+                found[name] = None
+        if len(first) > 1:  # what is alone is the image, whatever it is
+            for entry in index.entries:
+                if entry.digest not in about and (found_about := referrer(entry, _document(layout, entry))) is not None:
+                    about[entry.digest] = found_about
+        return cls(index, layout, tuple(first.values()), {digest: tuple(found) for digest, found in names.items()}, about)
+
+    @property
+    def images(self) -> list[Descriptor]:
+        """All but what is about others; everything when nothing else is there."""
+        return [entry for entry in self.entries if entry.digest not in self.about] or list(self.entries)
+
+    def told(self) -> Iterator[tuple[int, Sequence[str]]]:
+        """Position and names of each image, for messages."""
+        images = {entry.digest for entry in self.images}
+        for number, entry in enumerate(self.entries):
+            if entry.digest in images:
+                yield number, list(dict.fromkeys(text for name in self.names[entry.digest] for text in name.spellings))
 
 
-def _root(index: Index, name: str | None, where: str, transport: str) -> tuple[Descriptor, Mapping[Digest, Blob]]:
-    entries = list({entry.digest: entry for entry in index.entries}.values())  # one image may be listed under each of its names
-    names = [[name for entry in index.entries if entry.digest == one.digest for name in names_of(entry)] for one in entries]
-    if not entries:
-        raise NotAnImageError(f"{where}: {INDEX_FILE} lists no image")
-    chosen = index.entries
-    if name is not None:
-        numbered = at_position(name, entries, where)
-        if numbered is not None:
-            return numbered, {}
-        chosen = tuple(entry for entry in index.entries if any(same_name(name, own) for own in names_of(entry)))
-        if not chosen:
-            raise unknown(where, name, names)
-    if len({entry.digest for entry in chosen}) == 1:
-        return chosen[0], {}
-    if len({tuple(names_of(entry)) for entry in chosen}) > 1:
-        raise ambiguous(where, transport, names)
-    whole = index if len(chosen) == len(index.entries) else index.with_entries(chosen)
-    blob = blob_of(whole.raw)
-    more = {"annotations": dict(chosen[0].annotations)} if names_of(chosen[0]) else {}
-    return Descriptor.of(OCI_INDEX, blob.digest, blob.size, **more), {blob.digest: blob}
+def _chosen(listed: _Listed, name: str | None, folder: Folder, transport: str, kind: str) -> Image:
+    if name is not None and (numbered := at_position(name, listed.entries, folder.name)) is not None:
+        return _image([numbered], listed, listed.names[numbered.digest], folder, kind)
+    if name is None:
+        chosen = listed.images
+        sets = {listed.names[entry.digest] for entry in chosen}
+        if len(chosen) > 1 and (len(sets) > 1 or not _are_platforms(chosen, listed.layout)):
+            raise ambiguous(folder.name, transport, listed.told())
+        return _image(chosen, listed, listed.names[chosen[0].digest], folder, kind)
+    spellings = {name, full_name(name)}
+    called = {
+        digest: [own for own in names if any({text, full_name(text)} & spellings for text in own.spellings)]
+        for digest, names in listed.names.items()
+    }
+    chosen = [entry for entry in listed.images if called[entry.digest]]
+    chosen = chosen or [entry for entry in listed.entries if called[entry.digest]]  # a signature, asked for by its tag
+    if not chosen:
+        raise unknown(folder.name, name, listed.told())
+    if len(chosen) > 1 and not _are_platforms(chosen, listed.layout):
+        raise ambiguous(folder.name, transport, listed.told())
+    return _image(chosen, listed, called[chosen[0].digest], folder, kind)
 
 
-def _reference(root: Descriptor, name: str | None) -> str | None:
-    """The name the image carries, when it is more than a tag."""
-    own = names_of(root)
-    chosen = next((one for one in own if name and same_name(name, one)), own[0] if own else None)
-    return chosen if chosen and ("/" in chosen or ":" in chosen) else None
+def _image(chosen: Sequence[Descriptor], listed: _Listed, names: Sequence[Name], folder: Folder, kind: str) -> Image:
+    """The image of one entry, or of one entry per platform; what is about it beside it."""
+    root, more = chosen[0], {}
+    if len(chosen) > 1:
+        rest = [entry for entry in listed.index.entries if entry.digest in {one.digest for one in chosen}]
+        whole = listed.index if len(rest) == len(listed.index.entries) else listed.index.with_entries(rest)
+        blob = blob_of(whole.raw)
+        annotations = dict(chosen[0].annotations) if names else {}
+        root = Descriptor.of(OCI_INDEX, blob.digest, blob.size, **({"annotations": annotations} if annotations else {}))
+        more = {blob.digest: blob}
+    about = [found for digest, found in listed.about.items() if digest not in {entry.digest for entry in chosen}]
+    if len(listed.images) > len(chosen):
+        own = {descriptor.digest for descriptor, _ in Image(folder.name, root, LayoutBlobs(folder, more)).walk()}
+        saved = {entry.annotations.get(COSIGN_NAME) for entry in chosen} - {None}
+        about = [one for one in about if one.subject in own or one.descriptor.annotations.get(COSIGN_NAME) in saved]
+    return Image(
+        folder.name,
+        root,
+        LayoutBlobs(folder, more),
+        tuple(names),
+        kind,
+        beside=tuple(one.descriptor for one in about),
+    )
+
+
+def _are_platforms(entries: Sequence[Descriptor], layout: Image) -> bool:
+    """Are they manifests of different platforms, so that together they are one image?"""
+    seen = set()
+    for entry in entries:
+        document = _document(layout, entry)
+        if isinstance(document, Index):
+            return False
+        platform = _platform(entry.fields.get("platform"))
+        if platform is None and isinstance(document, Manifest) and layout.has(document.config):
+            platform = _platform(layout.config(document).fields)
+        if platform is None or platform in seen:
+            return False
+        seen.add(platform)
+    return True
+
+
+def _platform(fields: Any) -> tuple[str, ...] | None:
+    """All by which images for one machine are told apart: Windows has an image per version (image-index.md, "platform")."""
+    if not isinstance(fields, dict) or not fields.get("os") or not fields.get("architecture"):
+        return None
+    keys = ("os", "architecture", "variant", "os.version", "os.features")
+    return tuple(str(fields.get(key) or "") for key in keys)
+
+
+def _document(layout: Image, entry: Descriptor) -> Manifest | Index | None:
+    """None for one that isn't there or is something else."""
+    try:
+        return layout.document(entry) if layout.has(entry) else None
+    except (DamagedError, MissingBlobError):
+        return None

@@ -5,14 +5,27 @@ Entry names come as `./a`, `a`, `/a` and `a/`: one path. Layers may be symlinks 
 """
 
 import posixpath
+from typing import NamedTuple
 
 from layerkit.errors import DamagedError
 from layerkit.image.blob import FileRange, InputFile
+from layerkit.sources.folder import MAX_LINKS
 from layerkit.tar.framing import Member, members_of
 from layerkit.tar.header import BLOCK, Kind, parse_header
 
-MAX_LINKS = 40
-"""Links followed for one path; as many as Linux follows (path_resolution(7))."""
+MAX_MEMBERS = 500_000
+"""Files in the tar around an image: 200 MB of index. A layout of 20,000 images has 100,000."""
+
+
+class _Entry(NamedTuple):
+    """What is kept of a member."""
+
+    kind: Kind
+    data: int
+    """Offset in the tar."""
+    size: int
+    link: str
+    is_sparse: bool
 
 
 class OuterTar:
@@ -21,17 +34,21 @@ class OuterTar:
     def __init__(self, file: InputFile) -> None:
         self.name = file.name
         self._file = file
-        self._members: dict[str, Member] = {}
-        for member in members_of(file, file.name):
+        self._members: dict[str, _Entry] = {}
+        for number, member in enumerate(members_of(file, file.name), 1):
+            if number > MAX_MEMBERS:
+                raise DamagedError.mismatch(file.name, expected=f"an image of at most {MAX_MEMBERS:,} files", found="more")
             if member.kind is not Kind.GLOBAL:
-                self._members[self._path_of(member)] = member  # of a name that comes twice, tar's last one counts
+                link = member.link.decode("utf-8", "surrogateescape")
+                entry = _Entry(member.kind, member.data, member.size, link, _is_sparse(member))
+                self._members[self._path_of(member)] = entry  # of a name that comes twice, tar's last one counts
         self._members.pop("", None)
 
     def find(self, path: str) -> FileRange | None:
         member = self._resolve(path)
         if member is None or member.kind is Kind.DIRECTORY:
             return None
-        if member.kind is not Kind.FILE or _is_sparse(member):
+        if member.kind is not Kind.FILE or member.is_sparse:
             what = member.kind.value if member.kind is not Kind.FILE else "sparse file"
             raise DamagedError.mismatch(f"{self.name}: {path}", expected="a file", found=f"a {what}", why="pack it again")
         return FileRange(self._file, member.data, member.size)
@@ -48,7 +65,7 @@ class OuterTar:
             )
         return posixpath.normpath("/" + name).lstrip("/")
 
-    def _resolve(self, path: str) -> Member | None:
+    def _resolve(self, path: str) -> _Entry | None:
         """The member behind `path`, which may be a link or be below one."""
         seen = path
         for _ in range(MAX_LINKS):
@@ -56,15 +73,14 @@ class OuterTar:
             if link is None:
                 return self._members.get(path)
             at, member = link
-            target = member.link.decode("utf-8", "surrogateescape")
             base = posixpath.dirname(at) if member.kind is Kind.SYMLINK else ""
-            joined = posixpath.normpath(posixpath.join("/", base, target))  # what climbs out of the top stays at the top
+            joined = posixpath.normpath(posixpath.join("/", base, member.link))  # what climbs out of the top stays at the top
             path = posixpath.normpath(joined + path[len(at) :]).lstrip("/")
         raise DamagedError.mismatch(
             f"{self.name}: {seen}", expected=f"a file, after at most {MAX_LINKS} links", found="links that lead in a circle"
         )
 
-    def _first_link(self, path: str) -> tuple[str, Member] | None:
+    def _first_link(self, path: str) -> tuple[str, _Entry] | None:
         """The first part of `path`, from the top, that is a link."""
         end = path.find("/")
         while True:

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from layerkit.errors import DamagedError
-from layerkit.image.attestation import describes_attestation
+from layerkit.errors import DamagedError, NotFoundError
 from layerkit.image.blob import Blob, Content, blob_of
 from layerkit.image.digest import Digest
 from layerkit.image.image import MAX_DEPTH, Image
+from layerkit.image.layout import Name
 from layerkit.image.manifest import Descriptor, Index, Manifest, parse_document
 from layerkit.image.reference import parse_reference
-from layerkit.registry.answers import NotFoundError
+from layerkit.image.referrers import referrer
 
 
 class Client(Protocol):
@@ -38,7 +38,8 @@ def open_registry(text: str, connect: Callable[[str], Client], platforms: Sequen
     blobs = {root.digest: root}
     _collect(client, reference.repository, document, platforms, blobs, name, 0)
     descriptor = Descriptor.of(document.media_type, root.digest, root.size)
-    return Image(name, descriptor, blobs, str(reference) if reference.tag else None, "registry image")
+    names = (Name(str(reference)),) if reference.tag else ()
+    return Image(name, descriptor, blobs, names, "registry image")
 
 
 def _collect(
@@ -79,6 +80,6 @@ def _collect(
 
 
 def _is_wanted(entry: Descriptor, platforms: Sequence[str]) -> bool:
-    if not platforms or entry.platform is None or describes_attestation(entry):
+    if not platforms or entry.platform is None or referrer(entry) is not None:
         return True
     return any(entry.platform.matches(wanted) for wanted in platforms)

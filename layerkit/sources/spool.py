@@ -20,6 +20,10 @@ from layerkit.image.heads import MAGIC_BYTES
 from layerkit.image.media_types import Compression, sniff
 from layerkit.progress import Progress
 
+MAX_WINDOW = 256 << 20
+"""Bytes that a decoder may keep of what it decoded: all that `xz -9` (64 MiB) and `zstd --long=27` (128 MiB) want. Windows of
+2 GiB (`zstd --long=31`) would break the promise of 700 MB."""
+
 
 def spool_stream(stream: BinaryIO, name: str, progress: Progress, *, total: int = 0) -> InputFile:
     """All of `stream`, decompressed if it is compressed. `total` is its size in bytes, 0 when nobody knows."""
@@ -85,6 +89,11 @@ def _decoded(stream: BinaryIO, compression: Compression, name: str) -> Iterator[
             raise ImageError(f"{name}: {error.strerror}") from None
         raise DamagedError.mismatch(name, expected=f"a sound {compression.value} stream", found=str(error)) from None
     except _decoding_errors() as error:
+        if _is_too_large(error):
+            raise ImageError(
+                f"{name}: decompressing it takes more than {MAX_WINDOW >> 20} MiB of memory; decompress it first: "
+                + ("zstd -d --long=31" if compression is Compression.ZSTD else f"{compression.value} -d")
+            ) from None
         raise DamagedError.mismatch(name, expected=f"a sound {compression.value} stream", found=str(error)) from None
 
 
@@ -96,12 +105,18 @@ def _reader(stream: BinaryIO, compression: Compression) -> BinaryIO:
     if compression is Compression.ZSTD:
         import zstandard
 
-        return cast(BinaryIO, zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(stream, read_across_frames=True))
+        decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+        return cast(BinaryIO, decompressor.stream_reader(stream, read_across_frames=True))
     if compression is Compression.XZ:
-        return cast(BinaryIO, lzma.LZMAFile(stream))
+        return cast(BinaryIO, _XzStream(stream))
     if compression is Compression.BZIP2:
         return cast(BinaryIO, bz2.BZ2File(stream))
     return stream
+
+
+def _is_too_large(error: Exception) -> bool:
+    """Is it for want of memory that it can't be decoded? liblzma and libzstd say so in their own words."""
+    return any(words in str(error) for words in ("Memory usage limit exceeded", "requires too much memory"))
 
 
 def _decoding_errors() -> tuple[type[Exception], ...]:
@@ -109,6 +124,32 @@ def _decoding_errors() -> tuple[type[Exception], ...]:
     from isal import isal_zlib
 
     return (lzma.LZMAError, zstandard.ZstdError, cast(type[Exception], isal_zlib.error))
+
+
+class _XzStream:
+    """The streams of an xz file one after the other, with a limit of memory, which LZMAFile hasn't."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._decoder = lzma.LZMADecompressor(memlimit=MAX_WINDOW)
+        self._input = b""
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes, none at the end. Raises LZMAError, EOFError for a stream that ends early."""
+        while True:
+            if self._decoder.eof:
+                self._input = (self._decoder.unused_data or self._stream.read(CHUNK)).lstrip(b"\0")  # padding between streams
+                if not self._input:
+                    return b""
+                self._decoder = lzma.LZMADecompressor(memlimit=MAX_WINDOW)
+            elif self._decoder.needs_input and not self._input:
+                self._input = self._stream.read(CHUNK)
+                if not self._input:
+                    raise EOFError
+            data = self._decoder.decompress(self._input, size)
+            self._input = b""
+            if data:
+                return data
 
 
 class _Counted:

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from layerkit.errors import DamagedError
 from layerkit.image.blob import Buffer, InputFile
+from layerkit.image.foreign import natural
 from layerkit.tar.header import (
     BLOCK,
     KINDS,
@@ -25,8 +26,15 @@ from layerkit.tar.header import (
     sparse_extension_follows,
 )
 
-MAX_EXTENSION = 16 << 20
-"""Bytes of one extension header. Linux limits a path to 4 KiB and an xattr to 64 KiB; real ones stay under 1 MiB."""
+MAX_EXTENSION = 4 << 20
+"""Bytes of one member's extension headers and sparse map together. Linux limits a path to 4 KiB and an xattr to 64 KiB; real ones
+stay under 1 MiB."""
+
+MAX_EXTENSIONS = 64 << 20
+"""Bytes of all extension headers of a tar, beyond _USUAL for each member."""
+
+_USUAL = 512
+"""Bytes of a member's extension headers: times, a long path, a few attributes. Real layers have 0 to 300 in the mean."""
 
 T = TypeVar("T")
 
@@ -148,6 +156,9 @@ class _Walk:
         """The last one."""
         self._run: Generator[int, bytes, Member] | None = None
         """The run that is being read, if its headers are more than one block."""
+        self._members = 0
+        self._extended = 0
+        """Bytes of extension headers so far."""
         self._missing = 0, ""
         """Of that run: the offset to name, and what is expected there."""
 
@@ -169,6 +180,7 @@ class _Walk:
             self._run = self._steps(start, header)
             next(self._run)  # to where it is sent the first block
             return self._continue(self._run, block)
+        self._members += 1
         kind = KINDS.get(flag)
         if kind is not _FILE or name.endswith(b"/"):
             kind = self._kind(header, start)
@@ -184,6 +196,7 @@ class _Walk:
             self.want = run.send(block)
         except StopIteration as done:
             self._run = None
+            self._members += 1
             self.want = BLOCK
             member: Member = done.value
             self.at = self.run_start = member.end
@@ -202,7 +215,7 @@ class _Walk:
         """Offset of the header."""
         while header.flag in (b"x", b"X", b"L", b"K"):
             payload = b""
-            if padded := self._extension(header, at):
+            if padded := self._extension(header, at, start):
                 payload = yield padded
                 head.append(payload)
                 payload = payload[: header.size]
@@ -220,7 +233,7 @@ class _Walk:
             head.append(block)
             header = self._parse(parse_header, block, at)
         if header.flag == b"g":
-            if padded := self._extension(header, at):
+            if padded := self._extension(header, at, start):
                 payload = yield padded
                 head.append(payload)
                 self._parse(parse_pax, payload[: header.size], at + BLOCK)
@@ -229,6 +242,7 @@ class _Walk:
             first = True
             while sparse_extension_follows(block, first=first):
                 self._missing = self.at, "the rest of a sparse map"
+                self._extend(BLOCK, self.at, start)
                 block = yield BLOCK
                 head.append(block)
                 first = False
@@ -242,12 +256,21 @@ class _Walk:
         data = start + len(joined)
         return Member(start, data, size, data + _padded(size), kind, name, link, joined, pax)
 
-    def _extension(self, header: Header, at: int) -> int:
-        """How many bytes follow the header of an extension, with padding."""
+    def _extension(self, header: Header, at: int, start: int) -> int:
+        """How many bytes follow the header of an extension, with padding. `start`: offset of the run."""
         self._missing = at, f"the rest of a {header.flag.decode()!r} extension header"
-        if header.size > MAX_EXTENSION:
-            raise self._error(at, f"an extension header of at most {MAX_EXTENSION:,} bytes", f"{header.size:,}")
+        self._extend(header.size, at, start)
         return _padded(header.size)
+
+    def _extend(self, size: int, at: int, start: int) -> None:
+        """The run that began at `start` has so many bytes more at `at`."""
+        if at - start + size > MAX_EXTENSION:
+            raise self._error(
+                at, f"extension headers of at most {MAX_EXTENSION:,} bytes for one member", f"{at - start + size:,}"
+            )
+        self._extended += size
+        if self._extended > (most := MAX_EXTENSIONS + _USUAL * self._members):
+            raise self._error(at, f"extension headers of at most {most:,} bytes for {self._members:,} members", "more")
 
     def _kind(self, header: Header, at: int) -> Kind:
         kind = header.kind
@@ -289,6 +312,10 @@ def _padded(size: int) -> int:
 
 
 def _pax_size(value: bytes) -> int:
-    if not value.isdigit():
-        raise HeaderError(f"expected a pax size in bytes, found {value!r}")
-    return int(value)
+    size = natural(value)
+    if size is None:
+        raise HeaderError(
+            f"expected a pax size in bytes, found {value[:40]!r}"
+            + (f" and so on, {len(value):,} bytes" if len(value) > 40 else "")
+        )
+    return size

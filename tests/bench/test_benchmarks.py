@@ -153,7 +153,7 @@ def test_archives_are_images(layer: Path, tmp_path: Path) -> None:
     material = given_layer(layer, tmp_path / "work", lambda text: None)
     assert (material.entries, material.size) == (42, layer.stat().st_size)
     oci, docker = open_image(material.oci), open_image(material.docker)
-    assert len(oci.attestations()) == 1
+    assert len(oci.referrers()) == 1
     assert oci.platforms()[0].config.diff_ids == docker.platforms()[0].config.diff_ids == (material.diff_id,)
     for image in (oci, docker):
         fixed = fix(image, max_layer_size=70_000)

@@ -12,10 +12,10 @@ from layerkit.image.image import Image
 from layerkit.image.manifest import Platform
 from layerkit.image.media_types import Family
 from layerkit.image.reference import Reference
-from layerkit.image.validation import validate
 from layerkit.profiles import GENERIC
 from layerkit.pusher.blank import blank_image
 from layerkit.pusher.push import RegistryDestination
+from layerkit.report.validation import validate
 from layerkit.sandbox import Sandbox
 from tests.pusher.images import client_of, image_of
 
@@ -39,7 +39,7 @@ def image(registry: Sandbox) -> Image:
         client_of(registry.address), Reference(registry.address, "app/worker", "1"), profile=GENERIC
     )
     destination.finish(pushed)
-    destination.abandon()
+    destination.close()
     return pushed
 
 

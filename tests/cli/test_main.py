@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -144,7 +145,46 @@ main.main()
     return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, **more)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_foreign_text_is_one_line(raising: Callable[[BaseException], int], capsys: pytest.CaptureFixture[str]) -> None:
+    raising(DamagedError("image.tar: x\n::add-mask::y\r\u2028z"))
+    assert capsys.readouterr().err == "error: image.tar: x\\n::add-mask::y\\r\\u2028z\n"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "says"),
+    [
+        ("<&-", 0, ""),
+        (">&-", 4, "standard output is closed"),
+        ("2>&-", 0, ""),
+        ("<&- >&- 2>&-", 4, ""),
+        (">/dev/full", 4, "No space"),
+    ],
+)
+def test_closed_streams(tmp_path: Path, redirection: str, code: int, says: str) -> None:
+    attested_archive(tmp_path / "image.tar", [large()])
+    for arguments in ("inspect image.tar", "fix image.tar out.tar", "--help"):
+        command = f"{shlex.quote(sys.executable)} -m layerkit.cli {arguments} {redirection}"
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == code, (arguments, done.stderr)
+        assert says in done.stderr
+        assert "Exception" not in done.stderr
+
+
+def test_an_image_on_a_closed_standard_input(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{shlex.quote(sys.executable)} -m layerkit.cli inspect - <&-"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "standard input: expected an image, found an empty file" in done.stderr) == (3, True)
+
+
+def test_nohup_keeps_its_promise() -> None:
+    body = "import signal; print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, flush=True)"
+    with _script(body, stdout=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+        out, _ = process.communicate(timeout=20)
+    assert out == "True\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_unwind(number: signal.Signals, code: int, tmp_path: Path) -> None:
     mark = tmp_path / "unwound"
     body = f"""

@@ -5,20 +5,22 @@ The destination is a double: the real fault takes minutes of polling, and `tests
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 import layerkit
 from layerkit.deliver import deliver
 from layerkit.errors import BlobTooSlowError, ProofError, UnsplittableError
-from layerkit.image.blob import Blob
+from layerkit.filesystem.proof import Proof
+from layerkit.image.blob import Blob, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
-from layerkit.layers.spool import Spool
 from layerkit.profiles import GENERIC
 from layerkit.progress import Silent
 from layerkit.rewrite import options_for
 from layerkit.sources import open_image
+from layerkit.spool import Spool
 from tests.images import attested_archive, large, small
 
 
@@ -29,7 +31,10 @@ class Slow:
         self.most = most
         self.taken: list[Digest] = []
         self.finished: Image | None = None
-        self.is_abandoned = False
+        self.is_left = False
+
+    def begin(self, label: str) -> Writing | None:
+        return None
 
     def offer(self, blob: Blob, label: str) -> None:
         pass
@@ -45,8 +50,11 @@ class Slow:
         self.finished = image
         return image.root.digest
 
-    def abandon(self) -> None:
-        self.is_abandoned = True
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_left = True
 
 
 class Told(Silent):
@@ -74,7 +82,7 @@ def test_it_is_split_until_it_goes_through(image: Callable[..., Image]) -> None:
     assert all(size <= destination.most for found in destination.finished.platforms() for size in _sizes(found.manifest.layers))
     assert layerkit.verify(source, destination.finished) == []
     assert any("--max-layer-size" in warning for warning in told.warnings)
-    assert not destination.is_abandoned
+    assert not destination.is_left, "that is for whoever entered it"
 
 
 def test_what_went_through_is_not_sent_again(image: Callable[..., Image]) -> None:
@@ -91,7 +99,6 @@ def test_when_one_file_is_too_slow_it_is_named_and_no_tag_is_left(image: Callabl
     with pytest.raises((UnsplittableError, BlobTooSlowError)) as error:
         deliver(image(4), options_for(GENERIC, max_layer_size=100_000), destination, progress=Silent())
     assert destination.finished is None
-    assert destination.is_abandoned
     assert isinstance(error.value, BlobTooSlowError) or "data/" in str(error.value)
 
 
@@ -99,12 +106,11 @@ def test_a_failed_proof_leaves_nothing(image: Callable[..., Image], monkeypatch:
     def lying(*_: object) -> None:
         raise ProofError("not the same")
 
-    monkeypatch.setattr("layerkit.proof._check_same", lying)
+    monkeypatch.setattr(Proof, "close", lying)
     destination = Slow(1 << 30)
     with pytest.raises(ProofError):
         deliver(image(16), options_for(GENERIC, max_layer_size=600_000), destination, progress=Silent())
     assert destination.finished is None
-    assert destination.is_abandoned
 
 
 def _sizes(layers: object) -> list[int]:

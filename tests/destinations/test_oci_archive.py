@@ -22,7 +22,7 @@ from layerkit.image.digest import Digest, sha256
 from layerkit.image.image import Image
 from layerkit.image.manifest import Manifest
 from layerkit.image.media_types import DOCKER_MANIFEST
-from layerkit.image.validation import validate
+from layerkit.report.validation import validate
 from layerkit.sources import open_image
 from tests.sources.builders import (
     ATTESTED,
@@ -85,7 +85,7 @@ def test_an_index_is_kept_to_the_byte(attested: Image, tmp_path: Path) -> None:
     OciArchive.to_file(path).finish(attested)
     again = open_image(str(path))
     assert again.read(again.root) == attested.read(attested.root)
-    assert len(again.attestations()) == 1
+    assert len(again.referrers()) == 1
     assert validate(again) == []
     assert "manifest.json" not in names(path)
 
@@ -137,8 +137,8 @@ def test_a_blob_that_is_not_its_digest_leaves_nothing(image: Image, tmp_path: Pa
     bad = replace(image, blobs={**image.blobs, descriptor.digest: Blob(descriptor.digest, _Cut(descriptor.size, kind))})
     path = target(tmp_path)
     path.write_bytes(b"what was there before")
-    with pytest.raises(DamagedError):
-        OciArchive.to_file(path).finish(bad)
+    with pytest.raises(DamagedError), OciArchive.to_file(path) as destination:
+        destination.finish(bad)
     assert path.read_bytes() == b"what was there before"
     assert list(path.parent.iterdir()) == [path]
 
@@ -146,12 +146,12 @@ def test_a_blob_that_is_not_its_digest_leaves_nothing(image: Image, tmp_path: Pa
 def test_a_missing_layer_leaves_nothing(image: Image, tmp_path: Path) -> None:
     gone = image.platforms()[0].manifest.layers[0].digest
     bad = replace(image, blobs={digest: blob for digest, blob in image.blobs.items() if digest != gone})
-    with pytest.raises(MissingBlobError, match=gone):
-        OciArchive.to_file(target(tmp_path)).finish(bad)
+    with pytest.raises(MissingBlobError, match=gone), OciArchive.to_file(target(tmp_path)) as destination:
+        destination.finish(bad)
     assert list(target(tmp_path).parent.iterdir()) == []
 
 
-def test_abandoned_in_the_middle_of_a_blob(tmp_path: Path) -> None:
+def test_left_in_the_middle_of_a_blob(tmp_path: Path) -> None:
     begun = threading.Event()
 
     class Endless:
@@ -162,18 +162,15 @@ def test_abandoned_in_the_middle_of_a_blob(tmp_path: Path) -> None:
                 yield b"x" * 100
                 begun.set()
 
-    destination = OciArchive.to_file(target(tmp_path))
-    destination.offer(Blob(Digest("sha256:" + "0" * 64), Endless()), "layer")
-    assert begun.wait(10)
-    destination.abandon()
-    destination.abandon()
+    with OciArchive.to_file(target(tmp_path)) as destination:
+        destination.offer(Blob(Digest("sha256:" + "0" * 64), Endless()), "layer")
+        assert begun.wait(10)
     assert list(target(tmp_path).parent.iterdir()) == []
 
 
-def test_abandon_after_finish_keeps_the_file(image: Image, tmp_path: Path) -> None:
-    destination = OciArchive.to_file(target(tmp_path))
-    destination.finish(image)
-    destination.abandon()
+def test_leaving_after_finish_keeps_the_file(image: Image, tmp_path: Path) -> None:
+    with OciArchive.to_file(target(tmp_path)) as destination:
+        destination.finish(image)
     assert target(tmp_path).exists()
 
 
@@ -185,9 +182,9 @@ def test_a_full_disk(image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(fd, data[: max(len(data) // 2, 1)])
 
-    destination = OciArchive.to_file(target(tmp_path))
-    monkeypatch.setattr(os, "write", write)
-    with pytest.raises(OutputError, match=r"out\.tar: can't be written: No space left on device after .* bytes; make room"):
+    full = r"out\.tar: can't be written: No space left on device after .* bytes; make room"
+    with pytest.raises(OutputError, match=full), OciArchive.to_file(target(tmp_path)) as destination:
+        monkeypatch.setattr(os, "write", write)
         destination.finish(image)
     assert list(target(tmp_path).parent.iterdir()) == []
 
@@ -278,8 +275,11 @@ def test_sha512_and_large_blobs_have_headers_that_fit() -> None:
 
 
 def test_a_docker_archive_holds_one_platform(attested: Image, image: Image, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds linux/amd64, linux/arm64; choose one with --platform"):
-        DockerArchive.to_file(target(tmp_path)).finish(attested)
+    with (
+        pytest.raises(UsageError, match="holds linux/amd64, linux/arm64; choose one with --platform"),
+        DockerArchive.to_file(target(tmp_path)) as destination,
+    ):
+        destination.finish(attested)
     assert list(target(tmp_path).parent.iterdir()) == []
     open_destination(f"docker-archive:{target(tmp_path)}:you/app:2").finish(image)
     again = open_image(f"docker-archive:{target(tmp_path)}")
@@ -354,5 +354,35 @@ def test_blobs_in_memory_are_verified_too(tmp_path: Path, image: Image) -> None:
     manifest = image.document(image.root)
     assert isinstance(manifest, Manifest)
     wrong = Blob(manifest.config.digest, Bytes(b"x" * manifest.config.size))
-    with pytest.raises(DamagedError):
-        OciArchive.to_file(target(tmp_path)).finish(replace(image, blobs={**image.blobs, manifest.config.digest: wrong}))
+    with pytest.raises(DamagedError), OciArchive.to_file(target(tmp_path)) as destination:
+        destination.finish(replace(image, blobs={**image.blobs, manifest.config.digest: wrong}))
+
+
+def test_a_blob_that_is_written_while_it_is_made(image: Image, tmp_path: Path) -> None:
+    """The archive is the same as when it is offered complete; what turned out wrong leaves no trace."""
+    layer = image.platforms()[0].manifest.layers[0]
+    blob = image.blob(layer)
+    data = b"".join(map(bytes, blob.chunks()))
+    with OciArchive.to_file(tmp_path / "growing.tar") as destination:
+        given_up = destination.begin("given up")
+        assert given_up is not None
+        given_up.write(b"of no use")
+        given_up.discard()
+        given_up.discard()
+        writing = destination.begin("layer")
+        assert writing is not None
+        writing.write(data[:10] + b"something else")
+        writing.rewind(10)
+        writing.write(data[10:])
+        writing.finish(blob)
+        writing.discard()
+        destination.offer(blob, "layer")
+        again = destination.begin("layer")
+        assert again is not None
+        again.write(data)
+        again.finish(blob)
+        destination.finish(image)
+    with OciArchive.to_file(tmp_path / "offered.tar") as destination:
+        destination.offer(blob, "layer")
+        destination.finish(image)
+    assert (tmp_path / "growing.tar").read_bytes() == (tmp_path / "offered.tar").read_bytes()

@@ -4,9 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -49,3 +53,38 @@ def run(*command: object) -> str:
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@dataclass(frozen=True)
+class Measured(Ran):
+    seconds: float
+    peak: int
+    """Bytes of memory."""
+
+
+def measured(home: Path, *arguments: object, variables: Mapping[str, str] | None = None) -> Measured:
+    """`layerkit`, with what it cost."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [*LAYERKIT, *map(str, arguments)],
+            env=environment(home, **(variables or {})),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+        )
+        watch = threading.Timer(120, process.kill)
+        watch.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        watch.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.monotonic() - began
+        said = [_all_of(file) for file in (out, err)]
+    assert "Traceback" not in said[1], said[1]
+    peak = usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss * 1024
+    return Measured(process.returncode, said[0], said[1], seconds, peak)
+
+
+def _all_of(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()

@@ -11,14 +11,13 @@ from dataclasses import replace
 
 import pytest
 
-from layerkit.errors import BlobTooSlowError, DamagedError, RefusedError, UnreachableError
+from layerkit.errors import BlobTooSlowError, DamagedError, NotARegistryError, NotFoundError, RefusedError, UnreachableError
 from layerkit.image.blob import Blob, Bytes, blob_of
 from layerkit.image.digest import sha256
 from layerkit.image.image import Image
 from layerkit.image.reference import Reference
 from layerkit.profiles import GENERIC
 from layerkit.pusher.push import RegistryDestination
-from layerkit.registry.answers import NotARegistryError, NotFoundError
 from layerkit.registry.credentials import ANONYMOUS, CredentialSource
 from tests.pusher.edge import (
     Action,
@@ -90,7 +89,7 @@ def arrives(registry: Served, edge: Edge, name: str, image: Image, **options: ob
     try:
         assert destination.finish(image) == image.root.digest
     finally:
-        destination.abandon()
+        destination.close()
     holds(registry, name, image)
     written = [asked for asked in edge.log if asked.method in ("POST", "PATCH", "PUT")]
     assert written[-1].is_tag
@@ -218,7 +217,7 @@ def test_a_location_on_another_host_is_told_no_secret(registry: Served, image: I
         with Edge(registry.address, challenge, moves, strips_authorization=True).serving() as edge:
             destination = destination_at(edge, name, KNOWN)
             assert destination.finish(image) == image.root.digest
-            destination.abandon()
+            destination.close()
         assert len(other.seen("PATCH")) >= 4
         assert not any("authorization" in asked.headers for asked in other.log)
         assert all("authorization" in asked.headers for asked in edge.seen("PUT", "/manifests/"))
@@ -238,7 +237,7 @@ def test_redirects_keep_the_body(registry: Served, image: Image, name: str, else
         with Edge(registry.address, *faults).serving() as edge:
             destination = destination_at(edge, name)
             assert destination.finish(image) == image.root.digest
-            destination.abandon()
+            destination.close()
             assert all(fault.struck for fault in faults)
     holds(registry, name, image)
 
@@ -337,7 +336,7 @@ def test_a_401_that_stays_is_the_end(registry: Served, image: Image, name: str) 
         destination = destination_at(edge, name, KNOWN)
         with pytest.raises(RefusedError, match="refused user") as caught:
             destination.finish(image)
-        destination.abandon()
+        destination.close()
         assert PASSWORD not in str(caught.value)
         assert refuses.struck <= 3
     has_no_tag(registry, name)
@@ -364,7 +363,7 @@ def test_a_blob_that_is_too_slow_is_named_and_the_rest_stays(registry: Served, n
         assert destination.finish(smaller) == smaller.root.digest
         assert destination.stats.bytes_sent - sent <= 800_001 + 1000
         assert len([asked for asked in edge.seen("PUT") if small.digest in asked.path]) == 1
-        destination.abandon()
+        destination.close()
     holds(registry, name, smaller)
 
 
@@ -382,7 +381,7 @@ def test_what_failed_before_the_end_is_told_at_the_end(registry: Served, image: 
             destination.finish(image)
         assert len([asked for asked in edge.log if large.digest in asked.path]) == 1
         assert destination.finish(image) == image.root.digest
-        destination.abandon()
+        destination.close()
     holds(registry, name, image)
 
 
@@ -391,7 +390,7 @@ def test_chunks_that_time_out_however_small(registry: Served, image: Image, name
         destination = destination_at(edge, name, attempts=5)
         with pytest.raises(BlobTooSlowError):
             destination.finish(image)
-        destination.abandon()
+        destination.close()
         assert min(asked.length for asked in edge.seen("PATCH")) == FLOOR
     has_no_tag(registry, name)
 
@@ -403,7 +402,7 @@ def test_a_registry_that_is_down_is_no_reason_to_split(registry: Served, image: 
         destination = destination_at(edge, name, attempts=3)
         with pytest.raises(UnreachableError, match=f"HTTP {status}") as caught:
             destination.finish(image)
-        destination.abandon()
+        destination.close()
         assert not isinstance(caught.value, BlobTooSlowError)
 
 
@@ -421,7 +420,7 @@ def test_commits_that_are_cut_off_every_time(registry: Served, image: Image, nam
         destination = destination_at(edge, name, waits=Waits(ages=100 if after else 1), attempts=4)
         with pytest.raises(UnreachableError) as caught:
             destination.finish(image)
-        destination.abandon()
+        destination.close()
     assert isinstance(caught.value, BlobTooSlowError) == (after > 0)
     assert cut.struck == (2 if after else 4)
     has_no_tag(registry, name)
@@ -433,7 +432,7 @@ def test_a_registry_that_keeps_failing_is_given_up(registry: Served, image: Imag
         destination = destination_at(edge, name, attempts=4)
         with pytest.raises(UnreachableError, match=f"failed 4 times in a row, lastly with: HTTP {status}"):
             destination.finish(image)
-        destination.abandon()
+        destination.close()
         assert len(edge.seen("PATCH")) == 4
     has_no_tag(registry, name)
 
@@ -446,7 +445,7 @@ def test_what_never_passes_is_not_tried_again(registry: Served, image: Image, na
         destination = destination_at(edge, name)
         with pytest.raises(RefusedError, match=f"HTTP {status} .DENIED: no"):
             destination.finish(image)
-        destination.abandon()
+        destination.close()
         assert len(edge.seen("PATCH")) == 1
     has_no_tag(registry, name)
 
@@ -456,7 +455,7 @@ def test_413_for_the_smallest_chunk(registry: Served, image: Image, name: str) -
         destination = destination_at(edge, name)
         with pytest.raises(RefusedError, match="raise the limit of request bodies"):
             destination.finish(image)
-        destination.abandon()
+        destination.close()
     has_no_tag(registry, name)
 
 
@@ -469,7 +468,7 @@ def test_a_damaged_blob_is_the_image_s_fault(registry: Served, image: Image, nam
         destination = destination_at(edge, name)
         with pytest.raises(DamagedError, match="the image is damaged"):
             destination.finish(damaged)
-        destination.abandon()
+        destination.close()
     has_no_tag(registry, name)
 
 
@@ -489,7 +488,7 @@ def test_bytes_altered_every_time(registry: Served, image: Image, name: str) -> 
         destination = destination_at(edge, name)
         with pytest.raises(UnreachableError, match="the image is sound"):
             destination.finish(image)
-        destination.abandon()
+        destination.close()
     has_no_tag(registry, name)
 
 
@@ -505,7 +504,7 @@ def test_a_blob_that_the_registry_only_said_it_had(registry: Served, image: Imag
     with Edge(registry.address, lies).serving() as edge:
         destination = destination_at(edge, name)
         assert destination.finish(image) == image.root.digest
-        destination.abandon()
+        destination.close()
         assert len(edge.seen("PUT", "/manifests/")) == 2
     holds(registry, name, image)
 
@@ -522,7 +521,7 @@ def test_another_digest_for_the_manifest(registry: Served, image: Image, name: s
         destination = destination_at(edge, name)
         with pytest.raises(RefusedError, match="it has altered the manifest"):
             destination.finish(image)
-        destination.abandon()
+        destination.close()
 
 
 def test_a_tag_that_reads_back_as_something_else(registry: Served, image: Image, name: str) -> None:
@@ -533,7 +532,7 @@ def test_a_tag_that_reads_back_as_something_else(registry: Served, image: Image,
         destination = destination_at(edge, name)
         with pytest.raises(RefusedError, match="reading it back gave"):
             destination.finish(image)
-        destination.abandon()
+        destination.close()
     with Edge(registry.address, Fault(is_read_back, answers(404), times=2)).serving() as edge:
         arrives(registry, edge, name, image)
 
@@ -552,7 +551,7 @@ def test_a_captive_portal_is_no_registry(registry: Served, image: Image, name: s
         destination = destination_at(edge, name)
         with pytest.raises(NotARegistryError, match="Welcome to the hotel"):
             destination.finish(image)
-        destination.abandon()
+        destination.close()
     has_no_tag(registry, name)
 
 
@@ -566,7 +565,7 @@ def test_a_portal_s_page_is_no_blob(registry: Served, image: Image, name: str) -
 
 
 @pytest.mark.parametrize("action", [stalls(read=True), stalls(read=False)], ids=["waiting for an answer", "sending"])
-def test_abandoning_ends_at_once_and_leaves_no_tag(registry: Served, image: Image, name: str, action: Action) -> None:
+def test_leaving_ends_at_once_and_leaves_no_tag(registry: Served, image: Image, name: str, action: Action) -> None:
     with Edge(registry.address, Fault(chunk, action, times=99)).serving() as edge:
         destination = destination_at(edge, name, read=60)
         destination.offer(layers_of(image)[0], "layer")
@@ -574,7 +573,7 @@ def test_abandoning_ends_at_once_and_leaves_no_tag(registry: Served, image: Imag
         while not edge.faults[0].struck and time.monotonic() < deadline:
             time.sleep(0.01)
         began = time.monotonic()
-        destination.abandon()
+        destination.close()
         assert time.monotonic() - began < 2
         assert edge.faults[0].struck == 1
     has_no_tag(registry, name)
@@ -587,7 +586,7 @@ def test_a_blob_is_offered_once_however_often(registry: Served, image: Image, na
             destination.offer(layers_of(image)[0], "layer")
         assert destination.finish(image) == image.root.digest
         assert destination.finish(image) == image.root.digest
-        destination.abandon()
+        destination.close()
         assert len(edge.seen("HEAD")) == 2
         assert edge.body_bytes == SIZE + image.platforms()[0].manifest.config.size
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from layerkit.errors import NotFoundError
 from layerkit.image.digest import sha256
-from layerkit.registry.answers import NotFoundError
 from tests.pusher.edge import Edge
 from tests.pusher.images import client_of, image_of, layers_of
 from tests.registry.docker_registry import docker_registry, needs_docker_registry

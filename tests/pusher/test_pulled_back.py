@@ -35,7 +35,7 @@ def pulled(registry: Served, image: Image, folder: Path) -> Path:
     """The root filesystem, by way of skopeo and umoci."""
     destination = RegistryDestination(client_of(registry.address), Reference(registry.address, "pulled", "1"), profile=GENERIC)
     destination.finish(image)
-    destination.abandon()
+    destination.close()
     source, layout = f"docker://{registry.address}/pulled:1", f"oci:{folder}/layout:1"
     copy = ["skopeo", "copy", "-q", "--insecure-policy", "--src-tls-verify=false", source, layout]
     subprocess.run(copy, check=True, capture_output=True, timeout=60)

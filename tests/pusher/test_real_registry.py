@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from layerkit.errors import NotFoundError, UnauthorisedError
 from layerkit.image.blob import Blob, blob_of
 from layerkit.image.digest import sha256
 from layerkit.image.image import Image
@@ -13,7 +14,6 @@ from layerkit.image.media_types import DOCKER_FOREIGN_LAYER_GZIP, DOCKER_MANIFES
 from layerkit.image.reference import Reference, parse_reference
 from layerkit.profiles import GENERIC
 from layerkit.pusher.push import RegistryDestination, Stats
-from layerkit.registry.answers import NotFoundError, UnauthorisedError
 from layerkit.registry.credentials import ANONYMOUS, Credentials, CredentialSource, Given
 from tests.pusher.images import KNOWN, client_of, image_of, index_of, layers_of
 from tests.registry.docker_registry import (
@@ -70,7 +70,7 @@ def push(
             content = client.blob_content(name, layer.digest, layer.size)
             assert sum(len(chunk) for chunk in Blob(layer.digest, content).verified("pulled")) == layer.size
     finally:
-        destination.abandon()
+        destination.close()
     return stats
 
 
@@ -108,7 +108,7 @@ def test_foreign_layers_stay_where_they_are(anonymous: Served) -> None:
     destination = RegistryDestination(client, Reference(anonymous.address, "app/foreign", "1"), profile=GENERIC)
     assert destination.finish(changed) == manifest.digest
     assert destination.stats.blobs_sent == 2
-    destination.abandon()
+    destination.close()
 
 
 @pytest.mark.parametrize("registry", ["htpasswd", "token", "tls"], indirect=True)
@@ -121,14 +121,14 @@ def test_without_a_login_it_says_so_before_anything_is_sent(registry: tuple[Serv
             destination.check()
         assert "wrong-secret-77" not in str(caught.value)
         assert "layerkit login" in str(caught.value)
-        destination.abandon()
+        destination.close()
 
 
 def test_check_leaves_no_upload_behind(anonymous: Served) -> None:
     client = client_of(anonymous.address)
     destination = RegistryDestination(client, parse_reference(f"{anonymous.address}/app/check:1"), profile=GENERIC)
     destination.check()
-    destination.abandon()
+    destination.close()
     with pytest.raises(NotFoundError):
         client_of(anonymous.address).get_manifest("app/check", "1")
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from layerkit.errors import BlobTooSlowError, RefusedError
+from layerkit.errors import BlobTooSlowError, NotFoundError, RefusedError
 from layerkit.image.digest import sha256
 from layerkit.image.image import Image
 from layerkit.image.reference import Reference
 from layerkit.profiles import GENERIC
 from layerkit.pusher.existing import known_layers
 from layerkit.pusher.push import RegistryDestination, Stats
-from layerkit.registry.answers import NotFoundError
 from layerkit.registry.credentials import ANONYMOUS, Credentials, CredentialSource, Given
 from layerkit.sandbox import Fault, Limits, Sandbox
 from tests.pusher.images import Waits, client_of, image_of, index_of, layers_of
@@ -37,7 +36,7 @@ def pushed(
         assert destination.finish(image) == image.root.digest
         assert sha256(client.get_manifest(name, "1")[0]) == image.root.digest
     finally:
-        destination.abandon()
+        destination.close()
     return destination.stats
 
 

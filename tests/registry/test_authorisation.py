@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from layerkit.errors import RefusedError
-from layerkit.registry.answers import Answer, NotARegistryError, UnauthorisedError
+from layerkit.errors import NotARegistryError, RefusedError, UnauthorisedError
+from layerkit.registry.answers import Answer
 from layerkit.registry.authorisation import Authoriser, Scope
 from layerkit.registry.credentials import Credentials, Kind, Lookup
 from layerkit.registry.retry import Clock

@@ -5,17 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from layerkit.errors import DamagedError, RefusedError, UnreachableError
+from layerkit.errors import (
+    CertificateError,
+    DamagedError,
+    NotARegistryError,
+    NotFoundError,
+    RefusedError,
+    UnauthorisedError,
+    UnreachableError,
+)
 from layerkit.image.blob import blob_of
 from layerkit.image.digest import Digest
 from layerkit.registry import connect
-from layerkit.registry.answers import (
-    Answer,
-    CertificateError,
-    NotARegistryError,
-    NotFoundError,
-    UnauthorisedError,
-)
+from layerkit.registry.answers import Answer
 from layerkit.registry.authorisation import Scope
 from layerkit.registry.client import RegistryClient
 from tests.pusher.images import KNOWN, Waits, client_of, noise

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from layerkit.errors import UsageError
-from layerkit.registry.credential_helpers import Helper, HelperError
+from layerkit.errors import HelperError, UsageError
+from layerkit.registry.credential_helpers import Helper
 from layerkit.registry.credential_store import CredentialStore
 from layerkit.registry.credentials import HUB_KEY, Credentials, FileCredentials, Kind, candidate_keys
 

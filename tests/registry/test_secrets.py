@@ -110,7 +110,7 @@ def test_nothing_says_a_secret(tmp_path: Path, logged: io.StringIO, status: int,
             said += [str(error), repr(error), traceback.format_exc(), "".join(traceback.format_exception(error))]
         else:
             pytest.fail("the push went through")
-        destination.abandon()
+        destination.close()
         said += [*notes.lines, logged.getvalue(), repr(client.authoriser), repr(client.authoriser.lookup("a/b"))]
         assert any(request.headers.get("authorization") for request in server.log)
     found = {secret for secret in SECRETS - {SIGNATURE} for text in said if secret in text}

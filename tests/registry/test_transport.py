@@ -11,9 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from layerkit.errors import ImageError, RefusedError, UsageError
+from layerkit.errors import (
+    BrokenConnectionError,
+    CertificateError,
+    ImageError,
+    InterruptedPushError,
+    RefusedError,
+    UnknownHostError,
+    UsageError,
+)
 from layerkit.image.blob import Buffer
-from layerkit.registry.answers import BrokenConnectionError, CertificateError, InterruptedPushError, UnknownHostError
 from layerkit.registry.proxies import Proxy, ProxySettings, proxies_from
 from layerkit.registry.tls import Trust, trust_from
 from layerkit.registry.transport import Body, Timeouts, Transport

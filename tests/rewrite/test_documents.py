@@ -34,7 +34,7 @@ def test_what_need_not_change_keeps_its_bytes(tmp_path: Path) -> None:
     files: Files = {}
     image = opened(tmp_path, files, add_image(files, [small(), small("b")], manifest={"annotations": {"a": "b"}}))
     result = fixed(image)
-    assert (result.image.root, result.changes, result.attestations) == (image.root, (), ())
+    assert (result.image.root, result.changes, result.taken_out) == (image.root, (), ())
 
 
 def test_kept_layers_keep_their_bytes_and_digest(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_attestations_go(tmp_path: Path, annotated: bool) -> None:
     index = result.image.document(result.image.root)
     assert isinstance(index, Index)
     assert [entry.digest for entry in index.entries] == [one["digest"], two["digest"]]
-    assert [descriptor.digest for descriptor in result.attestations] == [each["digest"] for each in attestations]
-    assert not result.image.attestations()
+    assert [found.descriptor.digest for found in result.taken_out] == [each["digest"] for each in attestations]
+    assert not result.image.referrers()
 
 
 def test_index_of_one_becomes_its_manifest(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from layerkit.compression.decode import decoded
 from layerkit.errors import CannotFixError, UnsplittableError
 from layerkit.filesystem import verify
-from layerkit.image.blob import Blob, blob_of
+from layerkit.image.blob import Blob, Writing, blob_of
 from layerkit.image.manifest import Descriptor
 from layerkit.image.media_types import (
     DOCKER_FOREIGN_LAYER_GZIP,
@@ -23,9 +24,8 @@ from layerkit.image.media_types import (
     Family,
     sniff,
 )
-from layerkit.layers.decode import decoded
 from layerkit.profiles import GENERIC, REPLICATED
-from layerkit.rewrite import Listener, fix_image, options_for
+from layerkit.rewrite import fix_image, options_for
 from layerkit.rewrite.decisions import STARGZ_ANNOTATIONS, Action
 from layerkit.rewrite.options import Known
 from layerkit.rewrite.plan import plan_layers
@@ -179,34 +179,39 @@ def test_what_the_target_has_takes_a_parts_place(tmp_path: Path) -> None:
     assert other.digest != part.blob.digest
     known = Known(Descriptor.of(OCI_LAYER_GZIP, other.digest, other.size), other)
     options = replace(options_for(GENERIC, max_layer_size=LIMIT), known={part.diff_id: known})
-    listener = Announced()
-    result = fix_image(image, options, listener=listener).image
-    announced = listener.blobs
+    receiver = Taken()
+    result = fix_image(image, options, receiver=receiver).image
+    offered = receiver.blobs
     first = result.platforms()[0].manifest.layers[0]
     assert first.digest == other.digest
-    assert other in announced
-    assert part.blob.digest not in {blob.digest for blob in announced}
+    assert other in offered
+    assert part.blob.digest not in {blob.digest for blob in offered}
     assert not verify(image, result)
 
 
-class Announced(Listener):
+class Taken:
+    """A receiver that notes what it is offered."""
+
     def __init__(self) -> None:
         self.blobs: list[Blob] = []
         self.labels: list[str] = []
 
-    def announce(self, blob: Blob, label: str) -> None:
+    def begin(self, label: str) -> Writing | None:
+        return None
+
+    def offer(self, blob: Blob, label: str) -> None:
         self.blobs.append(blob)
         self.labels.append(label)
 
 
-def test_every_layer_is_announced_once_it_is_known(tmp_path: Path) -> None:
+def test_every_layer_is_offered_once_it_is_known(tmp_path: Path) -> None:
     files: Files = {}
     image = opened(tmp_path, files, add_image(files, [small(), large()]))
-    listener = Announced()
-    result = fix_image(image, options_for(GENERIC, max_layer_size=LIMIT), listener=listener).image
+    receiver = Taken()
+    result = fix_image(image, options_for(GENERIC, max_layer_size=LIMIT), receiver=receiver).image
     layers = result.platforms()[0].manifest.layers
-    assert [blob.digest for blob in listener.blobs] == [layer.digest for layer in layers]
-    assert listener.labels[1].endswith("part 1")
+    assert [blob.digest for blob in receiver.blobs] == [layer.digest for layer in layers]
+    assert receiver.labels[1].endswith("part 1")
 
 
 def test_the_plan_is_told_without_reading(tmp_path: Path) -> None:

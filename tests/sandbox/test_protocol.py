@@ -12,7 +12,7 @@ import pytest
 
 from layerkit.image.digest import Digest, sha256
 from layerkit.image.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
-from layerkit.image.validation import validate
+from layerkit.report.validation import validate
 from layerkit.sandbox import Limits, Sandbox
 from layerkit.sources import open_image
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from layerkit.errors import DamagedError, ImageError, UsageError
-from layerkit.image.validation import validate
+from layerkit.report.validation import validate
 from layerkit.sources import open_image
 from tests.sources.builders import docker_archive, layer, tar
 

@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from layerkit.errors import DamagedError, ImageError, OutputError, UsageError
-from layerkit.image.validation import validate
+from layerkit.report.validation import validate
 from layerkit.sources import open_image
 from layerkit.sources.spool import spool_chunks
 from tests.sources.builders import docker_archive, layer, simple_layout, tar, write_tar

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from layerkit.errors import LayerkitError
 from layerkit.image.digest import encoded, sha256
-from layerkit.image.validation import validate
 from layerkit.profiles import REPLICATED
 from layerkit.report.documents import image_document
 from layerkit.report.findings import check
 from layerkit.report.summary import summarise
 from layerkit.report.tables import image_table
+from layerkit.report.validation import validate
 from layerkit.sources import open_image
 from tests.sources.builders import Files, docker_archive, gzipped, layer, simple_layout, write_folder
 

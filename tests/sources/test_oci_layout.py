@@ -8,11 +8,11 @@ import pytest
 from layerkit.errors import DamagedError, ImageError, MissingBlobError, NotAnImageError, UsageError
 from layerkit.image.blob import InputFile
 from layerkit.image.digest import Digest
+from layerkit.image.layout import CONTAINERD_NAME, REF_NAME
 from layerkit.image.manifest import Index
 from layerkit.image.media_types import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
-from layerkit.image.validation import validate
+from layerkit.report.validation import validate
 from layerkit.sources import open_image
-from layerkit.sources.oci_layout import CONTAINERD_NAME, REF_NAME
 from tests.sources.builders import (
     ATTESTED,
     Files,
@@ -56,7 +56,7 @@ def test_a_nested_index_stays_an_index(place: tuple[str, Path]) -> None:
     assert image.root.media_type == OCI_INDEX
     assert image.reference == "docker.io/me/app:1"
     assert len(image.platforms()) == 1
-    assert len(image.attestations()) == 1
+    assert len(image.referrers()) == 1
 
 
 def test_several_unnamed_entries_are_an_index(place: tuple[str, Path]) -> None:
@@ -75,7 +75,7 @@ def test_several_unnamed_entries_are_an_index(place: tuple[str, Path]) -> None:
 def test_platforms_under_one_name_are_an_index(place: tuple[str, Path]) -> None:
     files: Files = {}
     named = {REF_NAME: "me/app:1"}
-    entries = [add_manifest(files, name, annotations=named) for name in ("a", "b")]
+    entries = [add_manifest(files, name, architecture=name, annotations=named) for name in ("amd64", "arm64")]
     other = add_manifest(files, "c", annotations={REF_NAME: "me/other:1"})
     spec = stored(place, layout(files, *entries, other))
     with pytest.raises(UsageError, match=r"me/app:1 or @0.*me/other:1 or @2"):
@@ -93,8 +93,8 @@ def test_one_image_under_two_names_is_one(place: tuple[str, Path]) -> None:
     files: Files = {}
     entry = add_manifest(files, "a")
     spec = stored(place, layout(files, *({**entry, "annotations": {REF_NAME: name}} for name in ("me/a:1", "me/a:2"))))
-    assert open_image(spec).reference == "me/a:1"
-    assert open_image(f"oci:{spec}:me/a:2").reference == "me/a:2"
+    assert [name.text for name in open_image(spec).names] == ["me/a:1", "me/a:2"]
+    assert [name.text for name in open_image(f"oci:{spec}:me/a:2").names] == ["me/a:2"]
 
 
 @pytest.mark.parametrize(

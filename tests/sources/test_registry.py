@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from layerkit.errors import DamagedError, RefusedError, UsageError
+from layerkit.errors import DamagedError, NotFoundError, RefusedError, UsageError
 from layerkit.image.blob import Bytes, Content, blob_of
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.image.media_types import OCI_INDEX, OCI_MANIFEST
-from layerkit.image.validation import validate
-from layerkit.registry.answers import NotFoundError
+from layerkit.report.validation import validate
 from layerkit.sources import open_image
 from tests.sources.builders import ATTESTED, Files, add_index, add_manifest
 
@@ -80,7 +79,7 @@ def test_an_index(index: Stored) -> None:
     image = opened(index)
     assert image.root.media_type == OCI_INDEX
     assert len(image.platforms()) == 2
-    assert len(image.attestations()) == 1
+    assert len(image.referrers()) == 1
     assert validate(image) == []
 
 

@@ -7,11 +7,12 @@ import pytest
 
 from layerkit.errors import LayerkitError
 from layerkit.filesystem import compare, merged_view
-from layerkit.layers import tree
-from layerkit.layers.placement import Again, Placement, Step
-from layerkit.layers.planner import Planner
-from layerkit.layers.tree import Tree
-from layerkit.tar.header import Kind
+from layerkit.layers.one_pass import _Plan
+from layerkit.plan import tree
+from layerkit.plan.placement import Placement, Replan, Step
+from layerkit.plan.planner import Planner
+from layerkit.plan.tree import Tree
+from layerkit.tar.header import END_OF_ARCHIVE, Kind
 from tests.hazards import hazards
 from tests.splitting import cut_at, split_tar
 from tests.tar_building import layer
@@ -32,16 +33,8 @@ def times_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 def times_in_the_last_part(patch: pytest.MonkeyPatch) -> None:
     """The same in the last part, where they stand already: what dockerd and podman refuse."""
-    finish = Planner.finish
-
-    def finish_with_them(self: Planner, cost: int) -> Any:
-        actions = finish(self, cost)
-        if self.part:
-            actions.main = Step(self._tree.last_words())
-        return actions
-
-    patch.setattr(Planner, "finish", finish_with_them)
-    patch.setattr(Planner, "last_words", lambda self: b"")
+    patch.setattr(_Plan, "tail", property(lambda self: self._planner.last_words() + END_OF_ARCHIVE))
+    patch.setattr(_Plan, "last_words", lambda self: b"")
 
 
 def symlinks_not_repeated(patch: pytest.MonkeyPatch) -> None:
@@ -66,7 +59,7 @@ def symlinks_not_followed(patch: pytest.MonkeyPatch) -> None:
 
 def links_left_behind(patch: pytest.MonkeyPatch) -> None:
     """A hard link stays where it is, its target in an earlier part."""
-    patch.setattr(Placement, "_link_late", lambda self, member, at, part: Step(self.repeat(at.ancestors)))
+    patch.setattr(Placement, "_link_late", lambda self, member, at, part: Step(insert=self.repeat(at.ancestors)))
 
 
 def links_moved_unchecked(patch: pytest.MonkeyPatch) -> None:
@@ -75,7 +68,7 @@ def links_moved_unchecked(patch: pytest.MonkeyPatch) -> None:
 
 def markers_left_in_place(patch: pytest.MonkeyPatch) -> None:
     """A whiteout or an opaque marker stays in the part that it came in."""
-    patch.setattr(Placement, "_marker", lambda self, member, at, hides: Step(self.repeat(at.ancestors)))
+    patch.setattr(Placement, "_marker", lambda self, member, at, hides: Step(insert=self.repeat(at.ancestors)))
 
 
 def opaque_in_each_part(patch: pytest.MonkeyPatch) -> None:
@@ -111,9 +104,9 @@ def first_entry_of_a_directory(patch: pytest.MonkeyPatch) -> None:
     """A directory that is listed twice is repeated as it was first."""
     record = Tree.record
 
-    def keep(self: Tree, member: Any, located: Any) -> None:
+    def keep(self: Tree, member: Any, located: Any, part: int) -> None:
         before = self._directories.get(located.path) if member.kind is Kind.DIRECTORY else None
-        record(self, member, located)
+        record(self, member, located, part)
         if before is not None:
             self._directories[located.path] = before
 
@@ -122,14 +115,15 @@ def first_entry_of_a_directory(patch: pytest.MonkeyPatch) -> None:
 
 def globals_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A part begins without the pax globals in force."""
-    mark = Planner._mark
+    begin = Planner._begin
 
-    def without(self: Planner, *rest: Any) -> None:
+    def without(self: Planner, *rest: Any) -> bytes:
         kept, self._globals = self._globals, []
-        mark(self, *rest)
+        head = begin(self, *rest)
         self._globals = kept
+        return head
 
-    patch.setattr(Planner, "_mark", without)
+    patch.setattr(Planner, "_begin", without)
 
 
 def spellings_apart(patch: pytest.MonkeyPatch) -> None:
@@ -171,7 +165,7 @@ def failures() -> Iterator[str]:
             try:
                 parts = split_tar(source, limit)
                 views = [merged_view([raw] for raw in (*below, *middle)) for middle in ([source], parts)]
-            except (LayerkitError, Again, AssertionError, KeyError):
+            except (LayerkitError, Replan, AssertionError, KeyError):
                 if not hazard.may_refuse:
                     yield f"{name} at {place}: an error"
                 continue
