@@ -84,7 +84,12 @@ def _refined(
         keep_attestations=True,
     )
     refined = fix_image(fixed.image, again, spool=spool, progress=progress, receiver=destination)
-    return replace(refined, changes=(*fixed.changes, *refined.changes), taken_out=fixed.taken_out, absent=fixed.absent)
+    return replace(
+        refined,
+        changes=(*fixed.changes, *refined.changes),
+        taken_out=(*fixed.taken_out, *refined.taken_out),
+        absent=fixed.absent,
+    )
 
 
 def _size_of(fixed: Fixed, digest: Digest) -> int | None:

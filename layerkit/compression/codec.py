@@ -152,7 +152,8 @@ class _Plain:
     """The bytes themselves."""
 
     def feed(self, data: Buffer) -> Iterator[bytes]:
-        yield bytes(data)
+        if data:
+            yield bytes(data)
 
     def close(self) -> None:
         pass

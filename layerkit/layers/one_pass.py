@@ -3,6 +3,7 @@
 In: a stream and constraints. Out: the parts, proven. Raises what the planner raises, and `Replan` is the caller's to handle.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,14 @@ from layerkit.layers.making import Part
 from layerkit.layers.weave import Edit, Weaver
 from layerkit.plan.placement import Replan, Step
 from layerkit.plan.planner import Constraints, Planner, too_large
+from layerkit.plan.tree import show
 from layerkit.spool import Spool
 from layerkit.streams.stream import Output, Stream
 from layerkit.tar.framing import Framer
 from layerkit.tar.header import END_OF_ARCHIVE
 from layerkit.threads import Aside
+
+_log = logging.getLogger(__name__)
 
 _WAITING = 32
 """Outputs that may wait for the layer's digest."""
@@ -180,6 +184,8 @@ class _Plan:
             step = self._planner.add(member, self._costs.at(member.start))
             if step is not None:
                 edits.append(Edit(member.start, member.end, step))
+                if step.head is not None:
+                    _log.info("%s: cut before %s, at offset %s", self._where, show(member.path), f"{member.start:,}")
         self._is_touched = self._is_touched or bool(edits)
         if self._framer.end is not None and not self._has_ended:
             self._has_ended = True
@@ -193,7 +199,10 @@ class _Plan:
 
     def check(self, number: int, size: int) -> None:
         stuck = self._planner.stuck.get(number)
-        if size <= self._options.limit or (stuck is not None and self._options.allow_oversized):
+        if size <= self._options.limit:
+            return
+        if stuck is not None and self._options.allow_oversized:
+            self._options.warn(f"{too_large(self._where, stuck, size, self._options.limit, advice=False)}; it stays so")
             return
         if stuck is not None:
             raise too_large(self._where, stuck, size, self._options.limit)

@@ -4,6 +4,7 @@ In: a layer's blob and what its parts may be. Out: the parts, or one part that o
 that its plan can't hold is given up, and the layer is read again with what was learned.
 """
 
+import logging
 from dataclasses import dataclass, replace
 
 from layerkit.errors import CannotFixError, DamagedError, ProofError
@@ -18,6 +19,8 @@ from layerkit.progress import SILENT, Progress, Task
 from layerkit.spool import Spool
 from layerkit.streams.opening import open_stream
 from layerkit.streams.stream import NoBoundary, Output, SeveralMembers
+
+_log = logging.getLogger(__name__)
 
 MAX_TRIES = 16
 """Times a layer is planned before giving up; each try has learned something from the one before."""
@@ -122,10 +125,12 @@ def _tries(
             position.reach(0)
             try:
                 return run_pass(stream, where, None if whole else constraints, pass_options, spool, told)
-            except (SeveralMembers, NoBoundary):
+            except (SeveralMembers, NoBoundary) as found:
+                _log.info("%s: %s; it is encoded", where, type(found).__doc__)
                 stream.close()
                 stream, encode = None, True
             except Replan as replan:
+                _log.info("%s: planned again: %s", where, replan)
                 if not options.splittable:
                     return []
                 if whole:

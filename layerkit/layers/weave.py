@@ -293,7 +293,7 @@ class Weaver:
             self._read_on(part, boundary, decoder)
             return
         for output in self._kept:  # what stands alone is read once: the reader goes on
-            if output.raw >= boundary.raw:
+            if 8 * output.begin >= boundary.bit:
                 self._take(output)
 
     def _read_on(self, part: Making, boundary: Boundary, decoder: Decoder) -> None:

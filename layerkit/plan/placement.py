@@ -38,7 +38,8 @@ class Replan(Exception):  # noqa: N818 - not an error: it asks for another try
         wary_from: int | None = None,
         uncut: bool = False,
     ) -> None:
-        super().__init__(glue, hoist, shrink, wary_from, uncut)
+        asked = {"glue": glue, "hoist": hoist and hoist[0], "shrink": shrink, "wary from": wary_from, "uncut": uncut}
+        super().__init__(", ".join(f"{what} {value!r}" for what, value in asked.items() if value not in (None, 0, False)))
         self.glue = glue
         self.hoist = hoist
         """(path, run): an opaque marker to be put at the head of the first part."""

@@ -95,16 +95,19 @@ class Stuck(NamedTuple):
     members: int
 
 
-def too_large(where: str, stuck: Stuck, size: int, limit: int) -> UnsplittableError:
+def too_large(where: str, stuck: Stuck, size: int, limit: int, *, advice: bool = True) -> UnsplittableError:
     """The error for a part of `size` compressed bytes over the limit."""
     what = show(stuck.first.path)
     if stuck.members > 1:
         what += f" and {stuck.members - 1:,} members that must stay with it"
-    return UnsplittableError(
-        f"{where}: {what} is {size:,} bytes compressed ({stuck.first.size:,} bytes as a file), over the limit of {limit:,} "
-        "bytes. One file can't be split over layers: raise --max-layer-size, make the file smaller, or pass --allow-oversized to "
+    found = (
+        f"{where}: {what} is {size:,} bytes compressed ({stuck.first.size:,} bytes as a file), over the limit of {limit:,} bytes"
+    )
+    more = (
+        ". One file can't be split over layers: raise --max-layer-size, make the file smaller, or pass --allow-oversized to "
         "leave this one layer above the limit"
     )
+    return UnsplittableError(found + more if advice else found)
 
 
 @dataclass

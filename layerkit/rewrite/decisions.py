@@ -17,12 +17,6 @@ MAX_LAYERS = 125
 MANY_LAYERS = 64
 """Some containerd and BuildKit mounts fail near 70: the options of a mount are one page of memory."""
 
-STARGZ_ANNOTATIONS = ("containerd.io/snapshot/stargz/toc.digest", "io.containers.estargz.uncompressed-size")
-CHUNKED_PREFIXES = ("io.github.containers.zstd-chunked.", "io.containers.zstd-chunked.")
-"""Of annotations that say where in a layer's bytes its table of contents is: containers/storage since 2023, and before."""
-STARGZ_MEMBERS = frozenset({b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"})
-"""Members of an eStargz layer that index its bytes, and are no part of its filesystem (stargz-snapshotter, estargz.md)."""
-
 
 class Action(Enum):
     KEEP = "keep"
@@ -112,16 +106,3 @@ def target_family(image: Image, options: FixOptions) -> Family:
         return options.family
     families = {family_of(found.manifest.media_type) for found in image.platforms()}
     return families.pop() if len(families) == 1 else family_of(image.root.media_type)
-
-
-def kept_annotations(layer: Descriptor) -> dict[str, str]:
-    """Annotations that are still true of a rewritten layer."""
-    return {
-        key: value
-        for key, value in layer.annotations.items()
-        if key not in STARGZ_ANNOTATIONS and not key.startswith(CHUNKED_PREFIXES)
-    }
-
-
-def dropped_members(layer: Descriptor) -> frozenset[bytes]:
-    return STARGZ_MEMBERS if STARGZ_ANNOTATIONS[0] in layer.annotations else frozenset()

@@ -23,10 +23,11 @@ from layerkit.image.media_types import (
     layer_type,
     sniff,
 )
+from layerkit.image.seekable import indexing_members, lasting_annotations
 from layerkit.layers.making import Part
 from layerkit.layers.split import SplitOptions, split_layer
 from layerkit.progress import Progress
-from layerkit.rewrite.decisions import Action, Decision, decide, dropped_members, kept_annotations, unsplittable_windows
+from layerkit.rewrite.decisions import Action, Decision, decide, unsplittable_windows
 from layerkit.rewrite.options import FixOptions
 from layerkit.spool import Spool
 
@@ -136,7 +137,7 @@ class LayerRewriter:
                 return [(self.keep(layer, family), diff_id)]
             self.changes[layer.digest] = change
         media_type = layer_type(family, change.compression)
-        annotations = kept_annotations(layer)
+        annotations = lasting_annotations(layer)
         more = {"annotations": annotations} if annotations else {}
         found = []
         for part in change.parts:
@@ -161,7 +162,7 @@ class LayerRewriter:
             level=self._options.level,
             allow_oversized=self._options.allow_oversized,
             jobs=self._options.jobs,
-            dropped=dropped_members(layer),
+            dropped=indexing_members(layer),
             diff_id=diff_id,
             proven=self._options.proven,
             whole=action is Action.RECODE,

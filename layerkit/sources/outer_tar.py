@@ -16,6 +16,9 @@ from layerkit.tar.header import BLOCK, Kind, parse_header
 MAX_MEMBERS = 500_000
 """Files in the tar around an image: 200 MB of index. A layout of 20,000 images has 100,000."""
 
+MAX_NAMES = 64 << 20
+"""Bytes of their names and links together; 130 for each of MAX_MEMBERS."""
+
 
 class _Entry(NamedTuple):
     """What is kept of a member."""
@@ -35,9 +38,12 @@ class OuterTar:
         self.name = file.name
         self._file = file
         self._members: dict[str, _Entry] = {}
+        names = 0
         for number, member in enumerate(members_of(file, file.name), 1):
-            if number > MAX_MEMBERS:
-                raise DamagedError.mismatch(file.name, expected=f"an image of at most {MAX_MEMBERS:,} files", found="more")
+            names += len(member.name) + len(member.link)
+            if number > MAX_MEMBERS or names > MAX_NAMES:
+                most = f"an image of at most {MAX_MEMBERS:,} files, with names of {MAX_NAMES:,} bytes together"
+                raise DamagedError.mismatch(file.name, expected=most, found="more")
             if member.kind is not Kind.GLOBAL:
                 link = member.link.decode("utf-8", "surrogateescape")
                 entry = _Entry(member.kind, member.data, member.size, link, _is_sparse(member))

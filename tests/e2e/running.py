@@ -5,12 +5,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -62,29 +59,28 @@ class Measured(Ran):
     """Bytes of memory."""
 
 
+_LAUNCHER = """
+import resource, subprocess, sys, time
+began = time.monotonic()
+code = subprocess.run(sys.argv[2:], timeout=120).returncode
+seconds, peak = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+open(sys.argv[1], "w").write(f"{code} {seconds} {peak}")
+"""
+"""Small, as a process begins with the peak memory of the one that starts it (getrusage(2) counts what is before exec)."""
+
+
 def measured(home: Path, *arguments: object, variables: Mapping[str, str] | None = None) -> Measured:
     """`layerkit`, with what it cost."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        began = time.monotonic()
-        process = subprocess.Popen(
-            [*LAYERKIT, *map(str, arguments)],
-            env=environment(home, **(variables or {})),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
+    with tempfile.NamedTemporaryFile() as figures:
+        command = [sys.executable, "-c", _LAUNCHER, figures.name, *LAYERKIT, *map(str, arguments)]
+        done = subprocess.run(
+            command, env=environment(home, **(variables or {})), stdin=subprocess.DEVNULL, capture_output=True, check=True
         )
-        watch = threading.Timer(120, process.kill)
-        watch.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        watch.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.monotonic() - began
-        said = [_all_of(file) for file in (out, err)]
-    assert "Traceback" not in said[1], said[1]
-    peak = usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss * 1024
-    return Measured(process.returncode, said[0], said[1], seconds, peak)
+        code, seconds, peak = Path(figures.name).read_text().split()
+    ran = Measured(int(code), done.stdout.decode(), done.stderr.decode(), float(seconds), int(peak) * _UNIT)
+    assert "Traceback" not in ran.err, ran.err
+    return ran
 
 
-def _all_of(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode()
+_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes of ru_maxrss."""

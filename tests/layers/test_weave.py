@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from isal import igzip_lib, isal_zlib
 
-from layerkit.compression.codec import GzipCodec, ZstdCodec
+from layerkit.compression.codec import GzipCodec, PlainCodec, ZstdCodec
 from layerkit.compression.decode import decoded
 from layerkit.errors import ProofError
 from layerkit.image.blob import Blob, Buffer, Bytes, Joined, Writing
@@ -108,6 +108,7 @@ STREAMS: dict[str, Callable[[bytes], Stream]] = {
     "encoded gzip": lambda raw: EncodedStream(chunks_of(raw), "layer", GzipCodec(), Spool(), jobs=2, piece=50_000),
     "encoded zstd": lambda raw: EncodedStream(chunks_of(raw), "layer", ZstdCodec(), Spool(), jobs=2, piece=50_000),
     "zstd frames": lambda raw: zstd_frames(raw),
+    "encoded plain": lambda raw: EncodedStream(chunks_of(raw), "layer", PlainCodec(), Spool(), jobs=2, piece=50_000),
     "plain": lambda raw: PlainStream(Bytes(raw)),
 }
 LIMIT = 1 << 22

@@ -9,6 +9,7 @@ import pytest
 import layerkit
 from layerkit.errors import CannotFixError, DamagedError, UsageError
 from layerkit.filesystem import verify
+from layerkit.image.layout import REF_NAME
 from layerkit.image.manifest import Index, Manifest
 from layerkit.image.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Compression, Family
 from layerkit.profiles import GENERIC, REPLICATED
@@ -27,7 +28,7 @@ from tests.images import (
     small,
 )
 from tests.rewrite.rewriting import fixed
-from tests.sources.builders import Files, add_index
+from tests.sources.builders import Files, add_index, docker_archive, layout, put, write_tar
 
 
 def test_what_need_not_change_keeps_its_bytes(tmp_path: Path) -> None:
@@ -306,3 +307,95 @@ def test_rewritten_documents_are_compact_json(tmp_path: Path) -> None:
     found = after.platforms()[0]
     for raw in (found.manifest.raw, found.config.raw):
         assert json.dumps(json.loads(raw), separators=(",", ":")).encode() == raw
+
+
+# Windows
+
+
+@pytest.mark.parametrize("said", ["index", "config", "both", "archive"])
+@pytest.mark.parametrize("spelled", ["windows", "Windows"])
+@pytest.mark.parametrize("compression", [Compression.GZIP, Compression.NONE])
+def test_windows_layers_are_never_split(tmp_path: Path, said: str, spelled: str, compression: Compression) -> None:
+    """Compressed they may be: the tar stays what it was."""
+    layer = Layer(large().raw, compression)
+    files: Files = {}
+    if said == "archive":
+        more = {"os": spelled}
+        source = write_tar(
+            tmp_path / "in.tar", docker_archive(layer.blob if compression is Compression.GZIP else layer.raw, **more)
+        )
+        image = layerkit.open_image(source)
+    else:
+        entry = add_image(files, [layer], config={"os": spelled} if said != "index" else {})
+        if said != "config":
+            entry["platform"] = {"os": spelled, "architecture": "amd64"}
+        image = opened(tmp_path, files, add_index(files, [entry]))
+    with pytest.raises(CannotFixError, match="of a Windows image, whose layers can't be split"):
+        fix_image(image, options_for(GENERIC, max_layer_size=LIMIT))
+    after = fix_image(image, options_for(GENERIC, max_layer_size=LIMIT, allow_oversized=True)).image.platforms()[0].manifest
+    assert [kept.digest for kept in after.layers] == [kept.digest for kept in image.platforms()[0].manifest.layers]
+    result = fix_image(image, options_for(GENERIC, max_layer_size=10_000_000))
+    (only,) = result.image.platforms()[0].manifest.layers
+    assert only.media_type.endswith("gzip")
+    assert len(result.changes) == (compression is Compression.NONE)
+
+
+# What is about them
+
+
+def add_about(files: Files, media_type: str, subject: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    layer = put(files, json.dumps({"about": media_type}).encode(), media_type)
+    config = put(files, b"{}", "application/vnd.oci.empty.v1+json")
+    document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer]}
+    document |= {"subject": {key: subject[key] for key in ("mediaType", "digest", "size")}} if subject else {}
+    return put(files, json.dumps(document).encode(), OCI_MANIFEST, **fields)
+
+
+SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json"
+STATEMENT = "application/vnd.in-toto+json"
+SBOM = "application/spdx+json"
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in the index", "beside it"])
+@pytest.mark.parametrize("changes", [True, False])
+@pytest.mark.parametrize("keep", [True, False])
+def test_what_is_about_an_image_goes_stays_or_follows(tmp_path: Path, inside: bool, changes: bool, keep: bool) -> None:
+    files: Files = {}
+    one = add_image(files, [large() if changes else small()])
+    sbom = add_about(files, SBOM, one)
+    about = [add_about(files, STATEMENT, one), sbom, add_about(files, SIGNATURE, one), add_about(files, SIGNATURE, sbom)]
+    if inside:
+        image = opened(tmp_path, files, add_index(files, [one, *about]))
+    else:
+        image = layerkit.open_image(write_tar(tmp_path / "in.tar", layout(files, one, *about)))
+    assert [str(found.platform) for found in image.platforms()] == [FIRST]
+    result = fixed(image, keep_attestations=keep)
+    kinds = [found.kind.value for found in result.image.referrers()]
+    assert kinds == (
+        [] if not keep else ["attestation", "SBOM"] if changes else ["attestation", "SBOM", "signature", "signature"]
+    )
+    assert len(result.taken_out) == 4 - len(kinds)
+    new = result.image.platforms()[0].manifest.digest
+    assert (new != one["digest"]) == changes
+    assert all(found.subject == new for found in result.image.referrers() if found.kind.value != "signature")
+    assert bool(result.image.beside) == (keep and not inside)
+
+
+def test_a_signature_that_says_nothing_is_about_all_of_it(tmp_path: Path) -> None:
+    for layer, kept in ((small(), 1), (large(), 0)):
+        files: Files = {}
+        entries = [add_image(files, [layer]), add_image(files, [small("b")], platform=SECOND)]
+        image = layerkit.open_image(
+            write_tar(tmp_path / "in.tar", layout(files, add_index(files, entries), add_about(files, SIGNATURE)))
+        )
+        assert len(image.beside) == 1
+        assert len(fixed(image, keep_attestations=True).image.beside) == kept
+
+
+def test_what_is_about_another_image_is_not_brought_along(tmp_path: Path) -> None:
+    files: Files = {}
+    one, two = (add_image(files, [small(text)], annotations={REF_NAME: f"me/{text}:1"}) for text in ("a", "b"))
+    source = write_tar(tmp_path / "in.tar", layout(files, one, two, add_about(files, SBOM, one), add_about(files, SBOM, two)))
+    for entry in (one, two):
+        image = layerkit.open_image(f"oci-archive:{source}:{entry['annotations'][REF_NAME]}")
+        assert [found.subject for found in image.referrers()] == [entry["digest"]]

@@ -24,9 +24,10 @@ from layerkit.image.media_types import (
     Family,
     sniff,
 )
+from layerkit.image.seekable import STARGZ_SIZE, STARGZ_TOC
 from layerkit.profiles import GENERIC, REPLICATED
 from layerkit.rewrite import fix_image, options_for
-from layerkit.rewrite.decisions import STARGZ_ANNOTATIONS, Action
+from layerkit.rewrite.decisions import Action
 from layerkit.rewrite.options import Known
 from layerkit.rewrite.plan import plan_layers
 from tests import tar_building as tar
@@ -85,7 +86,7 @@ def test_stargz_indexes_are_dropped(tmp_path: Path) -> None:
     """Annotations and members that describe bytes which are no longer there (stargz-snapshotter, estargz.md)."""
     source = large().raw[:-1024]
     index = tar.file("stargz.index.json", b'{"version":1,"entries":[]}')
-    annotations = {STARGZ_ANNOTATIONS[0]: "sha256:" + 64 * "a", STARGZ_ANNOTATIONS[1]: "1234", "mine": "stays"}
+    annotations = {STARGZ_TOC: "sha256:" + 64 * "a", STARGZ_SIZE: "1234", "mine": "stays"}
     layer = Layer(tar.layer(tar.file(".no.prefetch.landmark", b"\x0f"), source, index), annotations=annotations)
     files: Files = {}
     image = opened(tmp_path, files, add_image(files, [layer]))
@@ -97,7 +98,7 @@ def test_stargz_indexes_are_dropped(tmp_path: Path) -> None:
 
 
 def test_stargz_within_the_limit_stays_one(tmp_path: Path) -> None:
-    annotations = {STARGZ_ANNOTATIONS[0]: "sha256:" + 64 * "a"}
+    annotations = {STARGZ_TOC: "sha256:" + 64 * "a"}
     files: Files = {}
     image = opened(tmp_path, files, add_image(files, [Layer(small().raw, annotations=annotations)]))
     assert fixed(image).image.root == image.root

@@ -1,0 +1,125 @@
+"""Inputs that were made to run away: each is read or refused by name, within the time and memory that anything may cost."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layerkit.errors import DamagedError
+from layerkit.image.digest import sha256
+from layerkit.image.layout import REF_NAME
+from layerkit.image.media_types import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST
+from layerkit.sources import open_image, outer_tar
+from tests.e2e.running import measured
+from tests.sources.builders import (
+    Files,
+    add_index,
+    add_manifest,
+    config,
+    gzipped,
+    layer,
+    layout,
+    put,
+    simple_layout,
+    write_tar,
+)
+
+MOST_MEMORY = 700_000_000
+"""Bytes: what README promises."""
+MOST_TIME = 30.0
+"""Seconds."""
+
+PLATFORM = {"os": "linux", "architecture": "amd64"}
+
+
+def nested_lists() -> Files:
+    """Seven indexes that each list the one below 3,000 times: 2 * 10**24 paths to one manifest."""
+    files: Files = {}
+    entry = add_manifest(files, "a", platform=PLATFORM)
+    for _ in range(7):
+        entry = add_index(files, [{**entry, "annotations": {"number": str(number)}} for number in range(3000)])
+    return layout(files, entry)
+
+
+def layers(count: int) -> Files:
+    files: Files = {}
+    raw = layer("a")
+    fields = json.loads(config(*[sha256(raw)] * count))
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": put(files, json.dumps(fields).encode(), OCI_CONFIG),
+        "layers": [put(files, gzipped(raw), OCI_LAYER_GZIP)] * count,
+    }
+    return layout(files, put(files, json.dumps(manifest).encode(), OCI_MANIFEST))
+
+
+def history() -> Files:
+    files: Files = {}
+    raw = layer("a")
+    fields = {**json.loads(config(sha256(raw))), "history": [{"empty_layer": True}] * 10_001}
+    manifest = {
+        "schemaVersion": 2,
+        "config": put(files, json.dumps(fields).encode(), OCI_CONFIG),
+        "layers": [put(files, gzipped(raw), OCI_LAYER_GZIP)],
+    }
+    return layout(files, put(files, json.dumps(manifest).encode(), OCI_MANIFEST))
+
+
+def names() -> Files:
+    files: Files = {}
+    entry = add_manifest(files, "a")
+    return layout(files, *({**entry, "annotations": {REF_NAME: f"me/app:{number}"}} for number in range(20_000)))
+
+
+def document(text: bytes) -> Files:
+    return {**simple_layout("a"), "index.json": text}
+
+
+CASES: dict[str, tuple[Callable[[], Files], str]] = {
+    # what is refused, or nothing
+    "nested lists": (nested_lists, ""),
+    "many layers": (lambda: layers(10_000), ""),
+    "more layers": (lambda: layers(10_001), "layers: expected at most 10,000, found 10,001"),
+    "long history": (history, "history: expected at most 10,000, found 10,001"),
+    "many names": (names, ""),
+    "brackets": (lambda: document(b'{"manifests":[' + b"[]," * 5_000_000 + b"[]]}"), "found more than 500,000 values"),
+    "nesting": (lambda: document(b'{"manifests":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), "nested more than 64 deep"),
+    "a large document": (lambda: document(b'{"x":"' + b"x" * (17 << 20) + b'"}'), "a JSON document of at most 16,777,216 bytes"),
+    "a long number": (lambda: document(b'{"schemaVersion":' + b"9" * 5000 + b"}"), "a number of 5,000 digits"),
+    "a large size": (
+        lambda: document(json.dumps({"manifests": [{"digest": sha256(b""), "size": 1 << 63}]}).encode()),
+        "size: expected a number of bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_command(tmp_path: Path, name: str) -> None:
+    make, says = CASES[name]
+    image = write_tar(tmp_path / "image.tar", make())
+    commands: list[list[Any]] = [
+        ["inspect", image],
+        ["check", image, "--deep"],
+        ["fix", image, tmp_path / "out.tar"],
+        ["fix", image, f"oci:{tmp_path}/out", "--profile", "replicated", "--keep-attestations"],
+        ["verify", image, image],
+    ]
+    for command in commands:
+        ran = measured(tmp_path, *command)
+        assert ran.seconds < MOST_TIME
+        assert ran.peak < MOST_MEMORY
+        assert ran.code == 3 if says else ran.code in (0, 1), ran.err
+        assert says in ran.err
+
+
+def test_the_tar_around_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = write_tar(tmp_path / "image.tar", simple_layout("a"))
+    for name, value in (("MAX_MEMBERS", 4), ("MAX_NAMES", 100)):
+        with monkeypatch.context() as patched:
+            patched.setattr(outer_tar, name, value)
+            with pytest.raises(DamagedError, match="expected an image of at most"):
+                open_image(str(image))
+    assert open_image(str(image)).platforms()
