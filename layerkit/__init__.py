@@ -7,17 +7,14 @@
 
 Everything raises `layerkit.errors.LayerkitError`s, whose messages are for people.
 
-All but `verify` is imported when it is first asked for: `layerkit --help` is part of this package too, and needn't wait for what
+All of it is imported when it is first asked for: `layerkit --help` is part of this package too, and needn't wait for what
 speaks to registries.
 """
 
 from typing import TYPE_CHECKING, Any
 
-# Now, for the package of the same name would take the function's place if it were imported later.
-from layerkit.verify import verify
-
 if TYPE_CHECKING:
-    from layerkit.api import fix, open_image, push, split_plan
+    from layerkit.api import fix, open_image, push, split_plan, verify
 
 __all__ = ["fix", "open_image", "push", "split_plan", "verify"]
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from layerkit.filesystem import verify
 from layerkit.image.image import Image
 from layerkit.image.media_types import Compression, Family
 from layerkit.image.reference import parse_reference
@@ -16,6 +17,8 @@ from layerkit.rewrite.plan import LayerPlan, plan_layers
 from layerkit.sources import open_image as _open_image
 from layerkit.spool import Spool
 from layerkit.state import State
+
+__all__ = ["fix", "open_image", "push", "split_plan", "verify"]
 
 
 def open_image(spec: str | Path, *, progress: Progress = SILENT, environment: Mapping[str, str] | None = None) -> Image:

@@ -1,8 +1,6 @@
 """What `import layerkit` gives, no more and no less."""
 
 import inspect
-import subprocess
-import sys
 
 import pytest
 
@@ -20,13 +18,6 @@ def test_everything_exported_is_documented_and_typed() -> None:
         signature = inspect.signature(function)
         assert signature.return_annotation is not inspect.Signature.empty
         assert all(parameter.annotation is not inspect.Parameter.empty for parameter in signature.parameters.values())
-
-
-@pytest.mark.parametrize("before", ["", "import layerkit.verify.images", "import layerkit.deliver", "from layerkit import fix"])
-def test_verify_is_the_function_not_the_package_of_its_name(before: str) -> None:
-    code = f"{before}\nimport layerkit\nfrom layerkit import verify\nprint(layerkit.verify is verify, verify.__module__)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout == "True layerkit.verify.images\n"
 
 
 def test_what_is_not_exported() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from layerkit.errors import CannotFixError
-from layerkit.verify import Difference, compare, merged_view
+from layerkit.filesystem import Difference, compare, merged_view
 from tests.hazards import Hazard, hazards
 from tests.splitting import LIMIT, cut_at, split_tar
 from tests.tar_building import layer
