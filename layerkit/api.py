@@ -25,6 +25,10 @@ def open_image(spec: str | Path, *, progress: Progress = SILENT, environment: Ma
     """The image that `spec` names: a path (archive, compressed archive or layout directory, told apart by content),
     `oci-archive:PATH[:NAME]`, `oci:DIR[:NAME]`, `docker-archive:PATH[:NAME]`, `docker-daemon:NAME` or `docker://REFERENCE`.
 
+        >>> image = layerkit.open_image("image.tar")
+        >>> [str(found.platform) for found in image.platforms()]
+        ['linux/amd64']
+
     No layer is read. `environment` is where credentials and proxies for registries are looked up, the process's by default.
     Raises ImageError, UsageError, RefusedError, UnreachableError."""
     variables = os.environ if environment is None else environment
@@ -34,7 +38,11 @@ def open_image(spec: str | Path, *, progress: Progress = SILENT, environment: Ma
 
 
 def split_plan(image: Image, *, max_layer_size: int | None = None, profile: Profile = GENERIC) -> list[LayerPlan]:
-    """What `fix` would do with each layer, without reading it. `max_layer_size` is in bytes, compressed."""
+    """What `fix` would do with each layer, without reading it. `max_layer_size` is in bytes, compressed.
+
+    >>> [plan.decision.action.value for plan in layerkit.split_plan(layerkit.open_image("image.tar"), max_layer_size=100_000)]
+    ['keep', 'split']
+    """
     return plan_layers(image, options_for(profile, max_layer_size=max_layer_size))
 
 
@@ -55,6 +63,13 @@ def fix(
 ) -> Image:
     """The image without attestations and with no layer above `max_layer_size` bytes compressed (the profile's by default),
     proven to give the same filesystem unless `verify` is False.
+
+        >>> image = layerkit.open_image("image.tar")
+        >>> fixed = layerkit.fix(image, max_layer_size=100_000)
+        >>> max(layer.size for found in fixed.platforms() for layer in found.manifest.layers) <= 100_000
+        True
+        >>> layerkit.verify(image, fixed)
+        []
 
     Reads the layers that have to change and writes nothing, but for a temporary file that holds what had to be compressed.
     Raises ImageError, CannotFixError, UsageError."""
@@ -85,6 +100,9 @@ def push(
     environment: Mapping[str, str] | None = None,
 ) -> str:
     """Uploads the image as it is, the tag last; returns `HOST/REPOSITORY:TAG@DIGEST`. Blobs that are there already aren't sent.
+
+        >>> layerkit.push(layerkit.open_image("image.tar"), f"{registry}/my-app/worker:1.0")     # "ghcr.io", say
+        '.../my-app/worker:1.0@sha256:...'
 
     Credentials are looked up where docker and podman keep them unless given. What the registry teaches, and where an upload
     stands, is remembered in the user's state directory, by `environment`. Raises UsageError for a name that can't be,
