@@ -10,8 +10,9 @@ import os
 
 from layerkit.compression.codec import codec_for
 from layerkit.compression.decode import decoded
-from layerkit.image.blob import Content, read_at
-from layerkit.image.media_types import Compression, sniff
+from layerkit.compression.kind import compression_of
+from layerkit.image.blob import Content
+from layerkit.image.media_types import Compression
 from layerkit.spool import Spool
 from layerkit.streams.encoded import PIECE, EncodedStream
 from layerkit.streams.framed import PlainStream, ZstdStream, frame_ends
@@ -22,10 +23,6 @@ MIN_BOUNDARIES = 32
 """A stream is copied when a part spans at least this many of its blocks or frames; with fewer, edges would be most of it."""
 
 _LEAST_PIECE = 4 << 10
-
-
-def compression_of(source: Content) -> Compression:
-    return sniff(read_at(source, 0, 6))
 
 
 def open_stream(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from layerkit.compression.decode import decoded
+from layerkit.compression.kind import sniff
 from layerkit.errors import CannotFixError, UnsplittableError
 from layerkit.filesystem import verify
 from layerkit.image.blob import Blob, Writing, blob_of
@@ -22,7 +23,6 @@ from layerkit.image.media_types import (
     OCI_LAYER_ZSTD,
     Compression,
     Family,
-    sniff,
 )
 from layerkit.image.seekable import STARGZ_SIZE, STARGZ_TOC
 from layerkit.profiles import GENERIC, REPLICATED
