@@ -14,6 +14,7 @@ from layerkit.errors import DamagedError
 from layerkit.filesystem.attributes import attributes_in, attributes_of, kind_of, linked_attributes, plain_attributes
 from layerkit.filesystem.directory import Directory, Inode
 from layerkit.filesystem.entry import NOTHING, Entry, entry_of, globals_after, sparse_map
+from layerkit.filesystem.marks import NO_MARKS, joined_marks, take_marks
 from layerkit.filesystem.rows import NUMBERS, Index, Row, Rows, pack_numbers
 from layerkit.image.blob import Buffer
 from layerkit.tar.framing import Framer, Member, clean
@@ -194,15 +195,24 @@ class LayerTree:
             return None
         if not name and kind is not _DIRECTORY:
             raise self._error(member, "a directory as the root", f"a {kind.value}")
-        if self._wanted is None and kind is not _HARD_LINK:
-            entry = None
+        kept = self._wanted is not None
+        marks = NO_MARKS
+        entry = None
+        if not kept and not member.pax and kind is not _HARD_LINK:
             attributes = attributes_in(member, self._globals, self.where)
         else:
             entry = entry_of(member, self._globals, self.where)
+            if entry.xattrs:
+                marks, look = take_marks(entry, member.path)
+                if look is not None:
+                    self.root.looks += (look,)
             attributes = attributes_of(entry, kind) if kind is not _HARD_LINK else 0  # they are its target's
         if kind is _DIRECTORY:
             directory = self._put_directory(above, name, member)
-            directory.attributes, directory.entry = attributes, entry
+            directory.attributes = attributes
+            directory.entry = entry if kept else None
+            if marks:
+                directory.marks = joined_marks(directory.marks, set(marks).difference(directory.marks))
             return None
         parent = self._directory(above, member)
         if name in parent.children or parent.contested or parent.entries is not None:
@@ -213,6 +223,8 @@ class LayerTree:
                 parent.children[name] = inode
                 return None
             attributes = attributes_of(entry, kind)
+        if not kept:
+            entry = None
         if kind is _SYMLINK:
             parent.children[name] = Inode(attributes, self._empty, member.link, entry)
             return None
@@ -268,9 +280,8 @@ class LayerTree:
         parent_path, _, name = target_path.rpartition(b"/")
         parent = self._walk(parent_path, member, create=False)
         inode = None
-        if parent is not None and (
-            parent is not above or name != own
-        ):  # a link to itself finds nothing: appliers make room first
+        itself = parent is above and name == own  # which is gone: appliers make room first
+        if parent is not None and not itself:
             inode = self._inode(parent, name)
         if inode is None:
             link.link = target_path

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator
 
 from layerkit.filesystem.directory import Directory
 from layerkit.filesystem.entry import Entry
+from layerkit.filesystem.hiding import hide_from_some, what_they_show
 from layerkit.filesystem.layer_tree import EVERYTHING, LayerTree
+from layerkit.filesystem.marks import joined_marks
 from layerkit.filesystem.rows import Rows
 from layerkit.image.blob import Buffer
 
@@ -34,7 +36,10 @@ def layer_tree(pieces: Iterable[Buffer], where: str) -> Directory:
 
 def overlay(lower: Directory, upper: Directory) -> Directory:
     """`upper` on top of `lower`. Those of the two that were merged before must not be used any more."""
-    root = _own(lower)
+    root = lower.own()
+    if upper.looks or upper.shown:
+        root.shown = {**root.shown, **upper.shown, **what_they_show(upper.looks, root)}
+        root.looks += upper.looks
     waiting = [(root, upper)]
     while waiting:
         out, up = waiting.pop()
@@ -43,22 +48,13 @@ def overlay(lower: Directory, upper: Directory) -> Directory:
         for name, child in up.children.items():
             below = out.children.get(name)
             if isinstance(child, Directory) and isinstance(below, Directory) and not child.replaces:
-                merged = out.children[name] = _own(below)
+                merged = out.children[name] = below.own()
                 waiting.append((merged, child))
             elif isinstance(child, Directory) and (below is not None or name in files):
                 out.children[name] = _over_file(child)
             else:
                 out.children[name] = child
     return root
-
-
-def _own(directory: Directory) -> Directory:
-    """One that may be changed."""
-    if directory.merged:
-        return directory
-    own = directory.copy()
-    own.merged = True
-    return own
 
 
 def _hide(out: Directory, up: Directory) -> None:
@@ -68,11 +64,15 @@ def _hide(out: Directory, up: Directory) -> None:
     out.implied = up.implied
     out.opaque = out.opaque or up.opaque
     out.whiteouts |= up.whiteouts
+    if up.marks:
+        out.marks = joined_marks(out.marks, up.marks)
     if up.opaque:
         out.children.clear()
         out.files = out.entries = None
     elif up.whiteouts:
         out.remove(up.whiteouts)
+    if up.marks:
+        hide_from_some(out, up.marks)
     if out.contested or up.contested:
         kept = {
             name: how for name, how in out.contested.items() if out.holds(name) and (not up.holds(name) or _merges(out, up, name))
@@ -112,7 +112,7 @@ def _merge_files(out: Directory, up: Directory) -> set[bytes]:
 
 def _over_file(directory: Directory) -> Directory:
     """A directory that replaced a lower layer's file has nothing to do with what lies below that file."""
-    over = _own(directory)
+    over = directory.own()
     over.replaces = True
     return over
 
