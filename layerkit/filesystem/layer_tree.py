@@ -84,6 +84,8 @@ class LayerTree:
         inodes then have theirs, too."""
         self.where = where
         self.root = Directory()
+        self.replaced: list[tuple[bytes, Directory | Entry]] = []
+        """Paths that the layer holds twice, and what took room there first, as far as its entries are wanted."""
         self._fingerprint = fingerprint
         self._empty = fingerprint(b"").digest()
         self._width = NUMBERS + len(self._empty)
@@ -216,7 +218,7 @@ class LayerTree:
             return None
         parent = self._directory(above, member)
         if name in parent.children or parent.contested or parent.entries is not None:
-            self._make_room(parent, name)
+            self._make_room(parent, name, member.path)
         if entry is not None and kind is _HARD_LINK:
             inode = self._linked(parent, name, member, entry)
             if inode is not None:
@@ -246,7 +248,7 @@ class LayerTree:
             if isinstance(child, Directory):
                 directory = child
             else:
-                self._make_room(parent, name, directory=True)
+                self._make_room(parent, name, member.path, directory=True)
                 directory = parent.children[name] = parent.below(name)
         directory.implied = False
         return directory
@@ -260,7 +262,7 @@ class LayerTree:
             directory.contested = {**directory.contested, hidden: "held, then hidden by a whiteout of its own layer"}
         directory.whiteouts |= {hidden}
 
-    def _make_room(self, parent: Directory, name: bytes, *, directory: bool = False) -> None:
+    def _make_room(self, parent: Directory, name: bytes, path: bytes, *, directory: bool = False) -> None:
         """Something else takes the place of whatever `name` was. Anything but a directory hides what is below by itself, so that
         a whiteout beside it says nothing more. A file's row may stay: whatever comes counts before it."""
         if directory and name in parent.whiteouts and name not in parent.children and self._find(parent, name) is None:
@@ -268,8 +270,12 @@ class LayerTree:
         elif not directory and name in parent.contested:
             parent.contested = {other: how for other, how in parent.contested.items() if other != name}
         before = parent.children.pop(name, None)
-        if parent.entries is not None:
-            parent.entries.pop(name, None)
+        entry = parent.entries.pop(name, None) if parent.entries is not None else None
+        if isinstance(before, Inode):
+            entry = before.entry
+        gone = before if isinstance(before, Directory) else entry
+        if gone is not None and self._wanted is not None:
+            self.replaced.append((path, gone))
         if before is not None and (isinstance(before, Directory) or before.link is not None):
             self._known = {b"": self.root}
 
@@ -347,7 +353,7 @@ class LayerTree:
                     raise self._in_the_way(member, name, file.attributes)
                 if not create:
                     return None
-                self._make_room(here[-1], name, directory=True)
+                self._make_room(here[-1], name, path, directory=True)
                 child = here[-1].children[name] = here[-1].below(name)
             if isinstance(child, Directory):
                 here.append(child)
