@@ -14,7 +14,8 @@ from benchmarks.machine import describe
 from benchmarks.material import FULL, Material, given_layer, installed_layer
 from benchmarks.results import Section
 from layerkit.cli.options import size as byte_size
-from layerkit.report.sizes import format_seconds, format_size, parse_size
+from layerkit.report.sizes import format_seconds, format_size
+from layerkit.sizes import parse_size
 
 EXPERIMENTS = ("fix", "push", "classic", "next-release", "entries", "sizes", "cores", "inspect")
 DEFAULT_SIZE = 1_000_000_000

@@ -3,29 +3,82 @@
     image = layerkit.open_image("image.tar")
     fixed = layerkit.fix(image, max_layer_size=1_000_000_000)      # lazy: nothing is written yet
     layerkit.verify(image, fixed)                                  # the differences, none
-    layerkit.push(fixed, "registry.replicated.com/myapp/worker:1.0.1")
+    layerkit.push(fixed, "ghcr.io/my-org/worker:1.0.1")
 
-Everything raises `layerkit.errors.LayerkitError`s, whose messages are for people.
+Everything raises `layerkit.LayerkitError`s, whose messages are for people.
 
 All of it is imported when it is first asked for: `layerkit --help` is part of this package too, and needn't wait for what
 speaks to registries.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from layerkit.api import fix, open_image, push, split_plan, verify
+    from layerkit.errors import (
+        CannotFixError,
+        DamagedError,
+        ImageError,
+        LayerkitError,
+        MissingBlobError,
+        NotAnImageError,
+        OutputError,
+        ProofError,
+        RefusedError,
+        UnreachableError,
+        UnsplittableError,
+        UsageError,
+    )
+    from layerkit.filesystem.difference import Difference
+    from layerkit.image.image import Image
+    from layerkit.image.media_types import Compression, Family
+    from layerkit.profiles import Profile
+    from layerkit.progress import Progress
 
-__all__ = ["fix", "open_image", "push", "split_plan", "verify"]
+__all__ = [
+    "CannotFixError",
+    "Compression",
+    "DamagedError",
+    "Difference",
+    "Family",
+    "Image",
+    "ImageError",
+    "LayerkitError",
+    "MissingBlobError",
+    "NotAnImageError",
+    "OutputError",
+    "Profile",
+    "Progress",
+    "ProofError",
+    "RefusedError",
+    "UnreachableError",
+    "UnsplittableError",
+    "UsageError",
+    "fix",
+    "open_image",
+    "push",
+    "split_plan",
+    "verify",
+]
+
+_HOMES = {
+    "Compression": "image.media_types",
+    "Difference": "filesystem.difference",
+    "Family": "image.media_types",
+    "Image": "image.image",
+    "Profile": "profiles",
+    "Progress": "progress",
+}
+"""Of the types; errors are in `errors`, functions in `api`."""
 
 
 def __getattr__(name: str) -> Any:
     """PEP 562: what the module itself doesn't have."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from layerkit import api
-
-    return getattr(api, name)
+    home = _HOMES.get(name) or ("errors" if name.endswith("Error") else "api")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,7 @@ from layerkit.filesystem import verify
 from layerkit.image.image import Image
 from layerkit.image.media_types import Compression, Family
 from layerkit.image.reference import parse_reference
-from layerkit.profiles import GENERIC, Profile, profile_for
+from layerkit.profiles import GENERIC, Profile, load_profiles
 from layerkit.progress import SILENT, Progress
 from layerkit.pusher.push import RegistryDestination
 from layerkit.registry.client import connect
@@ -16,6 +16,7 @@ from layerkit.rewrite import fix_image, options_for
 from layerkit.rewrite.plan import LayerPlan, plan_layers
 from layerkit.sources import open_image as _open_image
 from layerkit.spool import Spool
+from layerkit.state import State
 
 __all__ = ["fix", "open_image", "push", "split_plan", "verify"]
 
@@ -23,6 +24,10 @@ __all__ = ["fix", "open_image", "push", "split_plan", "verify"]
 def open_image(spec: str | Path, *, progress: Progress = SILENT, environment: Mapping[str, str] | None = None) -> Image:
     """The image that `spec` names: a path (archive, compressed archive or layout directory, told apart by content),
     `oci-archive:PATH[:NAME]`, `oci:DIR[:NAME]`, `docker-archive:PATH[:NAME]`, `docker-daemon:NAME` or `docker://REFERENCE`.
+
+        >>> image = layerkit.open_image("image.tar")
+        >>> [str(found.platform) for found in image.platforms()]
+        ['linux/amd64']
 
     No layer is read. `environment` is where credentials and proxies for registries are looked up, the process's by default.
     Raises ImageError, UsageError, RefusedError, UnreachableError."""
@@ -33,7 +38,11 @@ def open_image(spec: str | Path, *, progress: Progress = SILENT, environment: Ma
 
 
 def split_plan(image: Image, *, max_layer_size: int | None = None, profile: Profile = GENERIC) -> list[LayerPlan]:
-    """What `fix` would do with each layer, without reading it. `max_layer_size` is in bytes, compressed."""
+    """What `fix` would do with each layer, without reading it. `max_layer_size` is in bytes, compressed.
+
+    >>> [plan.decision.action.value for plan in layerkit.split_plan(layerkit.open_image("image.tar"), max_layer_size=100_000)]
+    ['keep', 'split']
+    """
     return plan_layers(image, options_for(profile, max_layer_size=max_layer_size))
 
 
@@ -54,6 +63,13 @@ def fix(
 ) -> Image:
     """The image without attestations and with no layer above `max_layer_size` bytes compressed (the profile's by default),
     proven to give the same filesystem unless `verify` is False.
+
+        >>> image = layerkit.open_image("image.tar")
+        >>> fixed = layerkit.fix(image, max_layer_size=100_000)
+        >>> max(layer.size for found in fixed.platforms() for layer in found.manifest.layers) <= 100_000
+        True
+        >>> layerkit.verify(image, fixed)
+        []
 
     Reads the layers that have to change and writes nothing, but for a temporary file that holds what had to be compressed.
     Raises ImageError, CannotFixError, UsageError."""
@@ -85,17 +101,24 @@ def push(
 ) -> str:
     """Uploads the image as it is, the tag last; returns `HOST/REPOSITORY:TAG@DIGEST`. Blobs that are there already aren't sent.
 
-    Credentials are looked up where docker and podman keep them unless given. Raises UsageError for a name that can't be,
+        >>> layerkit.push(layerkit.open_image("image.tar"), f"{registry}/my-app/worker:1.0")     # "ghcr.io", say
+        '.../my-app/worker:1.0@sha256:...'
+
+    Credentials are looked up where docker and podman keep them unless given. What the registry teaches, and where an upload
+    stands, is remembered in the user's state directory, by `environment`. Raises UsageError for a name that can't be,
     RefusedError, UnreachableError, ImageError when a blob is damaged."""
     target = parse_reference(reference)
+    variables = os.environ if environment is None else environment
     client = connect(
         target.registry,
-        environment=os.environ if environment is None else environment,
+        environment=variables,
         username=username,
         password=password,
         plain_http=plain_http,
         progress=progress,
     )
-    with RegistryDestination(client, target, profile=profile_for(target.host), jobs=jobs, progress=progress) as destination:
+    profile = load_profiles(variables).for_host(target.host)
+    state = State.of(variables, progress.note)
+    with RegistryDestination(client, target, profile=profile, jobs=jobs, state=state, progress=progress) as destination:
         digest = destination.finish(image)
     return target.at(digest)

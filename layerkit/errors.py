@@ -14,12 +14,14 @@
     │   ├── HttpRefusalError               by a status, which it keeps
     │   │   ├── NotFoundError              404: no such repository, tag, manifest or blob
     │   │   └── UnauthorisedError          401 with the best credentials there are
+    │   ├── BlobTooLargeError              it takes no blob of that size
     │   └── HelperError                    a program that keeps credentials isn't there or failed
     ├── UnreachableError              6    no registry there, or it kept failing after retries
     │   ├── NotARegistryError              something answers that doesn't speak the protocol
     │   ├── UnknownHostError               the host's name doesn't resolve
     │   ├── CertificateError               TLS failed for a reason that another try won't change
     │   ├── BrokenConnectionError          no answer: worth another try
+    │   ├── KeptFailingError               it was tried again until there was no sense in it
     │   └── BlobTooSlowError               the edge gives up on one blob every time
     └── InterruptedPushError        130    the user, or an error elsewhere, ended the work
 
@@ -97,6 +99,18 @@ class UnauthorisedError(HttpRefusalError):
     """401 with the best credentials there are, or a token service that gave none."""
 
 
+class BlobTooLargeError(RefusedError):
+    """The registry takes no blob of that size, however it is sent: smaller ones would be taken."""
+
+    def __init__(self, message: str, digest: str, limit: int) -> None:
+        """`limit`: bytes of a blob that would, as far as can be told."""
+        super().__init__(message)
+        self.digest = digest
+        self.limit = limit
+        self.arrived: frozenset[str] = frozenset()
+        """Digests of the blobs that are there all the same."""
+
+
 class HelperError(RefusedError):
     """A credential helper isn't there or failed."""
 
@@ -132,12 +146,20 @@ class BrokenConnectionError(UnreachableError):
         """Was the registry reached at all?"""
 
 
+class KeptFailingError(UnreachableError):
+    """What may pass didn't, however often it was tried."""
+
+
 class BlobTooSlowError(UnreachableError):
     """The edge gives up on this blob every time: a smaller one would go through."""
 
-    def __init__(self, message: str, digest: str) -> None:
+    def __init__(self, message: str, digest: str, limit: int | None = None) -> None:
+        """`limit`: bytes of a blob that would, as far as can be told."""
         super().__init__(message)
         self.digest = digest
+        self.limit = limit
+        self.arrived: frozenset[str] = frozenset()
+        """Digests of the blobs that are there all the same."""
 
 
 class InterruptedPushError(LayerkitError):

@@ -64,7 +64,7 @@ def test_the_library_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     with Sandbox(tmp_path / "registry", Limits(attestations=False, max_blob=200_000)) as sandbox:
-        code = code.replace("registry.replicated.com", sandbox.address).replace("1_000_000_000", "100_000")
+        code = code.replace("registry.example.com", sandbox.address).replace("1_000_000_000", "100_000")
         exec(compile(code, "README.md", "exec"), {})
         printed = capsys.readouterr().out.strip()
         name, _, digest = printed.partition("@")

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from layerkit.cli.choosing import profile_for_target
 from layerkit.cli.options import Connection, connection_options, json_option, verbosity
 from layerkit.cli.options import platform as platform_type
 from layerkit.cli.registries import connector
@@ -12,7 +13,6 @@ from layerkit.image.image import Image
 from layerkit.image.manifest import Platform
 from layerkit.image.media_types import family_of
 from layerkit.image.reference import parse_reference
-from layerkit.profiles import profile_for
 from layerkit.progress import Progress
 from layerkit.pusher.blank import blank_image
 from layerkit.pusher.push import RegistryDestination
@@ -38,7 +38,7 @@ def command(reference: str, platform: str | None, yes: bool, as_json: bool, conn
         raise UsageError(f"{reference!r}: a digest can't be emptied, only a tag; expected HOST[:PORT]/REPOSITORY:TAG")
     connect = connector(connection, progress)
     held = open_image(f"docker://{target}", connect=connect)
-    profile = profile_for(target.host)
+    profile = profile_for_target(None, target)
     chosen = _platform(platform, held)
     empty = blank_image(chosen, profile.family or family_of(held.root.media_type))
     if held.root.digest == empty.root.digest:

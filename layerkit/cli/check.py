@@ -1,15 +1,17 @@
 """`layerkit check`: would the target take the image as it is? One line per finding; exit 1 if there is any."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 
+from layerkit.cli.choosing import profile_for_image, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
-from layerkit.profiles import PROFILES, REPLICATED, profile_named
+from layerkit.errors import DamagedError
 from layerkit.progress import Progress
-from layerkit.report.findings import Finding, check
+from layerkit.report.findings import Finding, check, file_findings
 from layerkit.report.sizes import format_size
 from layerkit.report.text import json_text, one_line, plural
 from layerkit.report.validation import validate
@@ -19,14 +21,7 @@ EXIT_FOUND = 1
 
 @click.command()
 @click.argument("image")
-@click.option(
-    "--profile",
-    "profile_name",
-    type=click.Choice([profile.name for profile in PROFILES]),
-    default=REPLICATED.name,
-    show_default=True,
-    help="Whose limits.",
-)
+@profile_option
 @click.option("--max-layer-size", type=size, metavar="SIZE", help="The largest layer.  [default: the profile's]")
 @click.option("--deep", is_flag=True, help="Read every blob too, and compare it with what is said about it.")
 @click.option(
@@ -40,7 +35,7 @@ EXIT_FOUND = 1
 def command(
     context: click.Context,
     image: str,
-    profile_name: str,
+    profile_name: str | None,
     max_layer_size: int | None,
     deep: bool,
     layout: str,
@@ -51,14 +46,17 @@ def command(
 ) -> None:
     """Say what a registry would refuse about IMAGE.
 
-    Exits with 0 when nothing stands in the way, 1 otherwise. The codes are explained in docs/checks.md.
+    --profile says which registry, or the host in the image's own name. Exits with 0 when nothing stands in the way, 1 otherwise.
+    The codes are explained in docs/checks.md.
     """
-    profile = profile_named(profile_name)
-    limit = max_layer_size or profile.max_layer_size
     source = opened(image, connection, progress, platforms)
+    profile = profile_for_image(profile_name, source, image)
+    limit = max_layer_size or profile.max_layer_size
     findings = check(source, profile, limit, platforms)
     if deep:
         advice = "the image is damaged: build or save it again"
+        with contextlib.suppress(DamagedError):  # told below
+            findings += file_findings(source, limit, platforms)
         findings += [Finding("LK020", "content", message, advice) for message in validate(source)]
     if as_json:
         fields = {"image": source.name, "profile": profile.name, "limit": limit, "findings": [asdict(one) for one in findings]}

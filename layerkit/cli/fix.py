@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from layerkit.cli import fixing
+from layerkit.cli.choosing import profile_for_image, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.options import (
     Connection,
@@ -19,7 +20,6 @@ from layerkit.cli.options import (
 from layerkit.deliver import deliver
 from layerkit.destinations import open_destination
 from layerkit.errors import UsageError
-from layerkit.profiles import PROFILES, profile_named
 from layerkit.progress import Progress
 from layerkit.report.text import json_text
 from layerkit.sources.transports import Transport, parse_place
@@ -28,13 +28,7 @@ from layerkit.sources.transports import Transport, parse_place
 @click.command()
 @click.argument("image")
 @click.argument("output")
-@click.option(
-    "--profile",
-    type=click.Choice([profile.name for profile in PROFILES]),
-    default="generic",
-    show_default=True,
-    help="The target whose limits and formats are kept.",
-)
+@profile_option
 @click.option("--in-place", is_flag=True, help="OUTPUT may be IMAGE itself: the result takes its place.")
 @splitting_options
 @connection_options
@@ -44,7 +38,7 @@ from layerkit.sources.transports import Transport, parse_place
 def command(
     image: str,
     output: str,
-    profile: str,
+    profile_name: str | None,
     in_place: bool,
     splitting: Splitting,
     connection: Connection,
@@ -59,8 +53,8 @@ def command(
     """
     if not in_place and _is_itself(image, output):
         raise UsageError(f"{output}: is the image itself, which can't be had back; give another name, or --in-place")
-    options = fixing.fix_options(splitting, profile_named(profile), jobs)
     source = opened(image, connection, progress, splitting.platforms)
+    options = fixing.fix_options(splitting, profile_for_image(profile_name, source, image), jobs)
     with open_destination(output, stdout=sys.stdout.buffer, progress=progress) as destination:
         save = fixing.saving(splitting, source, progress)
         done = deliver(source, options, destination, progress=progress, before_name=save)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import click
 
 from layerkit.cli import fixing
+from layerkit.cli.choosing import own_host, profile_for_target, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.options import (
     Connection,
@@ -17,9 +18,9 @@ from layerkit.cli.options import (
     upload_options,
     verbosity,
 )
-from layerkit.cli.push import open_push, telling
-from layerkit.cli.registries import connector, target_of
-from layerkit.cli.reusing import reuse
+from layerkit.cli.push import ask_to_push, open_push, telling
+from layerkit.cli.registries import connector, remembered, target_of
+from layerkit.cli.reusing import reusable
 from layerkit.deliver import deliver
 from layerkit.errors import UsageError
 from layerkit.image.digest import Digest, short
@@ -27,12 +28,16 @@ from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
 from layerkit.image.media_types import is_image_config
 from layerkit.image.reference import Reference, app_reference, check_slug, parse_reference
-from layerkit.profiles import PROFILES, REPLICATED, profile_for
+from layerkit.profiles import REPLICATED
 from layerkit.progress import Progress
+from layerkit.pusher.host import remembered_blob_limit
+from layerkit.pusher.reuse import Reuse
 from layerkit.registry.client import RegistryClient
 from layerkit.report.sizes import format_size
 from layerkit.report.text import json_text
 from layerkit.rewrite import FixOptions, fix_image
+from layerkit.rewrite.options import MIN_LIMIT
+from layerkit.state import State
 
 
 @click.command()
@@ -44,6 +49,7 @@ from layerkit.rewrite import FixOptions, fix_image
     help=f"Push to {REPLICATED.hosts[0]}/SLUG/NAME:TAG, with the image's own name and tag.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be done and what is there already; push nothing.")
+@profile_option
 @splitting_options
 @connection_options
 @upload_options
@@ -55,6 +61,7 @@ def command(
     reference: str | None,
     app: str | None,
     dry_run: bool,
+    profile_name: str | None,
     splitting: Splitting,
     connection: Connection,
     upload: Upload,
@@ -72,17 +79,29 @@ def command(
     connect = connector(connection, progress)
     source = opened(image, connection, progress, splitting.platforms, connect)
     target = target or _own(source, app)
-    options = fixing.fix_options(splitting, profile_for(target.host), None)
+    profile = profile_for_target(profile_name, target)
+    if profile.note:
+        progress.note(f"{profile.title}: {profile.note}")
+    state = remembered(progress)
+    if upload.forget:
+        state.forget(target.registry)
+    options = _as_learned(fixing.fix_options(splitting, profile, None), splitting, state, target)
     client = connect(target.registry)
     if dry_run:
         _dry_run(source, target, options, client, as_json, progress)
         return
     client.contact()
-    options, repositories = _with_known(options, client, target, upload)
-    with telling(open_push(target, connect, upload, jobs, progress, repositories), progress) as destination:
-        destination.check()
+    reuse = Reuse(client, state, progress=progress)
+    known, repositories = reusable(client, target, upload.reuse_from, reuse)
+    options = replace(options, known=known)
+    push = open_push(target, profile, connect, upload, jobs, progress, repositories, may_split=True)
+    with telling(push, progress) as destination:
+        ask_to_push(destination, target, profile)
+        reuse.sending_rate = lambda: destination.sending_rate
         save = fixing.saving(splitting, source, progress)
         done = deliver(source, options, destination, progress=progress, before_name=save)
+        # Every part was decoded from the very bytes that were published.
+        state.prove({part.blob.digest: part.diff_id for change in done.fixed.changes for part in change.parts})
         fixing.tell(done.fixed, source, progress)
     if as_json:
         result = {"reference": target.at(done.digest), "digest": done.digest, **fixing.as_json(done.fixed)}
@@ -106,21 +125,21 @@ def _own(source: Image, app: str | None) -> Reference:
         raise UsageError(f"{source.name}: the image carries no name; say where it goes: HOST[:PORT]/REPOSITORY[:TAG]")
     if app is not None:
         return app_reference(app, source.reference, REPLICATED.hosts[0])
-    own = parse_reference(source.reference)
-    hosts = [host for profile in PROFILES for host in profile.hosts]
-    if own.host not in hosts:
+    host = own_host(source)
+    if host is None or profile_for_target(None, own := parse_reference(source.reference)).name == "generic":
         raise UsageError(
-            f"{source.name}: the image is called {own}, which is not at {' or '.join(hosts)}; say where it goes: "
-            "--app SLUG, or layerkit fix-and-push IMAGE HOST/REPOSITORY:TAG"
+            f"{source.name}: the image is called {source.reference}, which is not at a registry that layerkit knows; say where "
+            "it goes: layerkit fix-and-push IMAGE HOST/REPOSITORY:TAG"
         )
     return own
 
 
-def _with_known(
-    options: FixOptions, client: RegistryClient, target: Reference, upload: Upload
-) -> tuple[FixOptions, tuple[str, ...]]:
-    known, repositories = reuse(client, target, upload.reuse_from)
-    return replace(options, known=known), repositories
+def _as_learned(options: FixOptions, splitting: Splitting, state: State, target: Reference) -> FixOptions:
+    """Layers no larger than what the registry was found to commit in time, unless the user has said how large."""
+    learned = remembered_blob_limit(state, target.registry)
+    if learned is None or splitting.max_layer_size is not None:
+        return options
+    return replace(options, max_layer_size=max(MIN_LIMIT, min(learned, options.max_layer_size)))
 
 
 def _dry_run(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from layerkit.cli.choosing import profile_for_image, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
 from layerkit.cli.printing import print_tables
-from layerkit.profiles import GENERIC
 from layerkit.progress import Progress
 from layerkit.report.contents import Contents, contents_of
 from layerkit.report.documents import contents_document, image_document
@@ -43,9 +43,9 @@ class OptionalNumber(click.Command):
     "--max-layer-size",
     type=size,
     metavar="SIZE",
-    default=str(GENERIC.max_layer_size),
-    help="Mark layers above this.  [default: 1GB]",
+    help="Mark layers above this.  [default: the profile's]",
 )
+@profile_option
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page with charts (extra: report)."
 )
@@ -56,7 +56,8 @@ class OptionalNumber(click.Command):
 def command(
     image: str,
     count: int | None,
-    max_layer_size: int,
+    max_layer_size: int | None,
+    profile_name: str | None,
     html: Path | None,
     platforms: tuple[str, ...],
     as_json: bool,
@@ -68,7 +69,8 @@ def command(
     Sizes are those of the blobs as they are pushed. Nothing is unpacked, and without --files no layer is read.
     """
     source = opened(image, connection, progress, platforms)
-    summary = summarise(source, max_layer_size, platforms)
+    limit = max_layer_size or profile_for_image(profile_name, source, image).max_layer_size
+    summary = summarise(source, limit, platforms)
     contents = [contents_of(source, one, count, progress) for one in chosen(source, platforms)] if count else []
     if html is not None:
         write_html(html, summary, contents)

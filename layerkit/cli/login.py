@@ -9,8 +9,8 @@ import click
 from layerkit.cli.options import Connection, connection_options, verbosity
 from layerkit.cli.registries import read_password
 from layerkit.errors import UnauthorisedError, UsageError
-from layerkit.image.reference import parse_reference
-from layerkit.profiles import REPLICATED
+from layerkit.image.reference import host_of, parse_reference
+from layerkit.profiles import REPLICATED, Profile, load_profiles
 from layerkit.progress import Progress
 from layerkit.registry import connect
 from layerkit.registry.credential_store import CredentialStore
@@ -18,14 +18,14 @@ from layerkit.registry.credentials import Credentials, FileCredentials, home_of
 
 DEFAULT_REGISTRY = REPLICATED.hosts[0]
 
-KINDS = f"""\
-{DEFAULT_REGISTRY} takes one of these:
-  - your e-mail address, and a user token (recommended)
-  - any user name, and the token of a service account (for CI) or of a team
-  - your e-mail address, and your password"""
+
+def kinds(profile: Profile, host: str) -> str:
+    """Which user name and which token `host` takes, a line for each way."""
+    ways = "".join(f"\n  - {way}" for way in profile.login.split("; "))
+    return f"{host} takes{ways}"
 
 
-@click.command(epilog="\b\n" + KINDS)
+@click.command(epilog="\b\n" + kinds(REPLICATED, DEFAULT_REGISTRY) + "\n\n`layerkit profiles NAME` says it of other registries.")
 @click.argument("registry", default=DEFAULT_REGISTRY)
 @connection_options
 @verbosity
@@ -36,8 +36,9 @@ def command(registry: str, connection: Connection, progress: Progress) -> None:
     The password or token is asked for, or read from standard input with --password-stdin; it is never an argument.
     """
     host = registry_name(registry)
-    if host == DEFAULT_REGISTRY and sys.stdin.isatty():
-        for line in KINDS.splitlines():
+    profile = load_profiles(os.environ).for_host(host_of(host))
+    if profile.name != "generic" and sys.stdin.isatty():
+        for line in kinds(profile, host).splitlines():
             progress.note(line)
     connection = replace(connection, username=connection.username or _ask_for_name())
     username = connection.username or ""
@@ -54,7 +55,7 @@ def command(registry: str, connection: Connection, progress: Progress) -> None:
     try:
         checked = client.check_login()
     except UnauthorisedError as error:
-        hint = f". {' '.join(KINDS.split())}" if host == DEFAULT_REGISTRY else ""
+        hint = f"; it takes {profile.login}" if profile.name != "generic" else ""
         text = f"{host}: it refused user {username!r} (HTTP {error.status}); nothing was stored{hint}"
         raise UnauthorisedError(text, error.status) from None
     home = home_of(os.environ)

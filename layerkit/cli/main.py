@@ -31,11 +31,12 @@ COMMANDS = {
     "push": "Upload the image as it is, the tag last.",
     "fix-and-push": "Make the image fit its registry, and push it.",
     "verify": "Compare the filesystems of two images.",
+    "profiles": "Show what registries take, and where that is known from.",
     "login": "Log in to REGISTRY (registry.replicated.com unless given).",
     "logout": "Forget the credentials for REGISTRY (registry.replicated.com unless given).",
     "blank": "Push an empty image over the tag of REFERENCE, where images can't be deleted.",
     "bench": "Measure how fast and how small IMAGE can be fixed on this machine.",
-    "sandbox": "Run a registry on 127.0.0.1 that refuses what the target refuses.",
+    "sandbox": "Run a registry on 127.0.0.1 that answers as a real one does.",
 }
 """As `--help` lists them, without importing them: the first sentence of each one's own help."""
 

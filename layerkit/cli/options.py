@@ -8,11 +8,12 @@
 @verbosity             -> progress: Progress (closed when the command ends)
 """
 
+import contextlib
 import functools
 import logging
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,8 +22,8 @@ import click
 
 from layerkit.cli.progress import open_progress
 from layerkit.image.media_types import Compression, Family
-from layerkit.report.sizes import parse_size
-from layerkit.report.text import escaped
+from layerkit.progress import Progress
+from layerkit.sizes import parse_size
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -106,6 +107,8 @@ class Upload:
     chunk_size: int | None
     """Bytes; None: the target's profile decides."""
     reuse_from: tuple[str, ...]
+    forget: bool
+    """What earlier runs learned of the registry."""
 
 
 def _with(options: Sequence[Callable[[Command], Command]], function: Command) -> Command:
@@ -180,6 +183,7 @@ _UPLOAD: list[Callable[[Any], Any]] = [
         metavar="REFERENCE",
         help="An image at the registry whose layers needn't be sent again; may be given several times.",
     ),
+    click.option("--forget", is_flag=True, help="Forget what earlier pushes learned of the registry: ways, sizes, time limits."),
 ]
 
 
@@ -224,7 +228,7 @@ def connection_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def upload_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(**given: Any) -> Any:
-        upload = Upload(chunk_size=given.pop("chunk_size"), reuse_from=tuple(given.pop("reuse_from")))
+        upload = Upload(given.pop("chunk_size"), tuple(given.pop("reuse_from")), given.pop("forget"))
         return function(upload=upload, **given)
 
     return _with(_UPLOAD, wrapper)
@@ -237,22 +241,38 @@ jobs_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 
 
-class _OneLine(logging.Formatter):
-    """What is logged quotes what others say."""
+class _ToProgress(logging.Handler):
+    """What is logged, among the other lines, above the bars."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        return escaped(super().format(record))
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._progress.note(self.format(record))
+
+
+@contextlib.contextmanager
+def _logged(verbose: int, progress: Progress) -> Iterator[None]:
+    """layerkit's own log. Nobody else's: urllib3 would write queries, which may be signatures."""
+    handler = _ToProgress(progress)
+    logger = logging.getLogger("layerkit")
+    before = logger.level
+    logger.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def verbosity(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`-q` leaves warnings and errors; `-v` adds what the library logs: decisions and requests, `-vv` details."""
+    """`-q` leaves warnings and errors; `-v` adds what layerkit logs: decisions and requests, without queries; `-vv` details."""
 
     @functools.wraps(function)
     def wrapper(quiet: bool, verbose: int, **given: Any) -> Any:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(_OneLine())
-        logging.basicConfig(handlers=[handler], level=(logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
-        with open_progress(sys.stderr, quiet=quiet) as progress:
+        with open_progress(sys.stderr, quiet=quiet) as progress, _logged(verbose, progress):
             return function(progress=progress, **given)
 
     return _with(

@@ -9,8 +9,10 @@ import click
 
 from layerkit.cli.options import Connection
 from layerkit.errors import UsageError
-from layerkit.image.reference import Reference, parse_reference
+from layerkit.image.reference import Reference, host_of, parse_reference
+from layerkit.profiles import load_profiles
 from layerkit.progress import Progress
+from layerkit.state import State
 
 if TYPE_CHECKING:
     from layerkit.registry.client import RegistryClient
@@ -37,9 +39,21 @@ def connector(connection: Connection, progress: Progress) -> Connect:
             ca_file=connection.ca_file,
             plain_http=connection.plain_http,
             progress=progress,
+            login=login_of(registry),
         )
 
     return client_of
+
+
+def remembered(progress: Progress) -> State:
+    """What earlier runs left for this one."""
+    return State.of(os.environ, progress.note)
+
+
+def login_of(registry: str) -> str:
+    """Which user name and which token it takes, as far as its profile knows."""
+    profile = load_profiles(os.environ).for_host(host_of(registry))
+    return profile.login if profile.name != "generic" else ""
 
 
 def read_password(connection: Connection) -> str:

@@ -1,20 +1,18 @@
-"""`layerkit sandbox`: a registry on loopback with the target's documented limits, to rehearse a pipeline."""
+"""`layerkit sandbox`: a registry on loopback that answers as a real one does, to rehearse a pipeline."""
 
 import errno
 import tempfile
 import threading
-from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from layerkit.cli.options import size, verbosity
 from layerkit.progress import Progress
-from layerkit.sandbox import Fault, Limits, Request, Sandbox
-
-DEFAULT_MAX_BLOB = 2_000_000_000
-"""Layers near 2 GB are what the target's edge is known to time out on."""
+from layerkit.sandbox import Fault, Request, Sandbox, dialects
 
 
 def fault(text: str) -> Fault:
@@ -31,7 +29,21 @@ def login(text: str) -> tuple[str, str]:
     return user, password
 
 
-@click.command()
+SECONDS = click.FloatRange(min=0)
+
+
+@click.command(
+    epilog="\b\nNAMEs for --as:\n" + "\n".join(f"  {name:<20} {dialect.title}" for name, dialect in dialects().items())
+)
+@click.option(
+    "--as",
+    "dialect",
+    type=click.Choice(list(dialects())),
+    default="replicated",
+    show_default=True,
+    metavar="NAME",
+    help="The registry whose habits are taken on; see below. Other options change single ones.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="On 127.0.0.1.  [default: any free one]")
 @click.option(
     "--dir",
@@ -40,15 +52,10 @@ def login(text: str) -> tuple[str, str]:
     metavar="DIR",
     help="An OCI layout to keep what is pushed in.  [default: temporary]",
 )
-@click.option(
-    "--max-blob",
-    type=size,
-    metavar="SIZE",
-    default=str(DEFAULT_MAX_BLOB),
-    help="Larger blobs: 524.  [default: 2GB, as the target]",
-)
+@click.option("--max-blob", type=size, metavar="SIZE", help="Larger blobs are never taken.")
 @click.option("--max-body", type=size, metavar="SIZE", help="Larger request bodies: 413.")
-@click.option("--min-chunk", type=size, metavar="SIZE", help="Announced as OCI-Chunk-Min-Length and insisted on.")
+@click.option("--max-chunk", type=size, metavar="SIZE", help="Larger chunks are refused, as the registry does it.")
+@click.option("--min-chunk", type=size, metavar="SIZE", help="Chunks have to be this large, but for the last.")
 @click.option(
     "--deadline", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Requests that take longer: 524."
 )
@@ -58,13 +65,26 @@ def login(text: str) -> tuple[str, str]:
     metavar="SIZE",
     help="Bytes a second a commit proceeds at; past --deadline it goes on after a 524.",
 )
-@click.option("--lose-answer", is_flag=True, help="Commits succeed, and are answered with 524.")
-@click.option("--forget-broken", is_flag=True, help="A broken chunk ends its upload, as with docker-registry 2.8.")
-@click.option("--attestations/--no-attestations", default=False, help="Take them, or answer 400.  [default: 400, as the target]")
-@click.option("--deletion/--no-deletion", default=False, help="Allow it, or answer 405.  [default: 405, as the target]")
-@click.option("--token-login", type=login, metavar="USER:PASSWORD", help="Ask for a token login with these made-up credentials.")
-@click.option("--token-seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="How long a token lives.")
-@click.option("--latency", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Before each answer.")
+@click.option("--lose-answer", "lose_answers", is_flag=True, default=None, help="Commits succeed, and are answered with 524.")
+@click.option("--forget-broken", is_flag=True, default=None, help="A broken chunk ends its upload, as with docker-registry 2.8.")
+@click.option("--attestations/--no-attestations", default=None, help="Take them, or answer 400.")
+@click.option("--deletion/--no-deletion", default=None, help="Allow it, or answer 405.")
+@click.option(
+    "--repository",
+    "repositories",
+    multiple=True,
+    metavar="NAME",
+    help="One that was made beforehand, where a push makes none; * stands for any characters.",
+)
+@click.option(
+    "--token-login",
+    "login",
+    type=login,
+    metavar="USER:PASSWORD",
+    help="Ask for a token login with these made-up credentials.",
+)
+@click.option("--token-seconds", type=SECONDS, help="How long a token lives.")
+@click.option("--latency", type=SECONDS, metavar="SECONDS", help="Before each answer.")
 @click.option("--rate", type=size, metavar="SIZE", help="Bytes a second taken of each upload.")
 @click.option(
     "--fault",
@@ -74,53 +94,19 @@ def login(text: str) -> tuple[str, str]:
     metavar="FAULT",
     help="METHOD:STATUS@N fails every Nth such request, @N% so many of 100. STATUS may be reset; ;retry-after=VALUE may follow.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the faults by chance.")
+@click.option("--seed", type=int, help="Of the faults by chance.")
 @verbosity
-def command(
-    port: int,
-    folder: Path | None,
-    max_blob: int,
-    max_body: int | None,
-    min_chunk: int | None,
-    deadline: float | None,
-    commit_rate: int | None,
-    lose_answer: bool,
-    forget_broken: bool,
-    attestations: bool,
-    deletion: bool,
-    token_login: tuple[str, str] | None,
-    token_seconds: float,
-    latency: float,
-    rate: int | None,
-    faults: Sequence[Fault],
-    seed: int,
-    progress: Progress,
-) -> None:
-    """Run a registry on 127.0.0.1 that refuses what the target refuses.
+def command(dialect: str, port: int, folder: Path | None, progress: Progress, **given: Any) -> None:
+    """Run a registry on 127.0.0.1 that answers as a real one does.
 
     Prints its address, and runs until Ctrl-C. Nothing leaves this machine:
 
     \b
-      layerkit sandbox --port 5000 &
-      layerkit fix-and-push image.tar 127.0.0.1:5000/app/worker:1.0
+      layerkit sandbox --as ghcr --port 5000 &
+      layerkit push image.tar 127.0.0.1:5000/app/worker:1.0
     """
-    limits = Limits(
-        max_blob=max_blob,
-        max_body=max_body,
-        deadline=deadline,
-        commit_rate=commit_rate,
-        lose_answers=lose_answer,
-        forget_broken=forget_broken,
-        attestations=attestations,
-        deletion=deletion,
-        min_chunk=min_chunk,
-        login=token_login,
-        token_seconds=token_seconds,
-        latency=latency,
-        rate=rate,
-        faults=faults,
-        seed=seed,
-    )
+    spoken = dialects()[dialect]
+    limits = replace(spoken.limits, **{field: value for field, value in given.items() if value not in (None, ())})
 
     def tell(request: Request) -> None:
         progress.note(f"{request.method} {request.path}: {request.status or 'connection lost'}")
@@ -134,5 +120,8 @@ def command(
                 raise
             raise click.UsageError(f"--port {port}: {error.strerror}") from None
         click.echo(sandbox.address)
+        progress.note(f"{spoken.title}")
+        if not limits.makes_repositories and not limits.repositories:
+            progress.note("a push makes no repository here: name those that are there with --repository NAME")
         progress.note(f"keeping what is pushed in {place}; Ctrl-C ends")
         threading.Event().wait()

@@ -32,6 +32,10 @@ def verify(
 ) -> list[Difference]:
     """The differences between two images' filesystems and configs, in the order of paths; empty when they are the same.
 
+        >>> image = layerkit.open_image("image.tar")
+        >>> layerkit.verify(image, layerkit.fix(image, max_layer_size=100_000))
+        []
+
     `platforms` (`os/architecture[/variant]`) restricts it to those; `jobs` is how many layers are decoded at a time (default: the
     number of cores). Raises ImageError when either side is damaged, UsageError for a platform that neither has."""
     pairs, found = _pairs(before.platforms(), after.platforms(), platforms, f"{before.name} or {after.name}")

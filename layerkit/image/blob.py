@@ -29,15 +29,15 @@ class Content(Protocol):
     def size(self) -> int:
         """Bytes."""
 
+    @property
+    def is_local(self) -> bool:
+        """Is it on this machine, so that looking into it costs next to nothing?"""
+
     def chunks(self, offset: int = 0) -> Iterator[Buffer]:
         """The bytes from `offset` to the end, in pieces of 1 to CHUNK bytes. A piece is valid until the next is asked for."""
 
-
-class Sliceable(Content, Protocol):
-    """Content of which a stretch is content again, without reading it."""
-
-    def section(self, start: int, end: int) -> "Sliceable":
-        """Bytes [start, end)."""
+    def section(self, start: int, end: int) -> "Content":
+        """Bytes [start, end), as content again, without reading them."""
 
 
 class ReadableFile(Protocol):
@@ -111,6 +111,10 @@ class FileRange:
     start: int
     size: int
 
+    @property
+    def is_local(self) -> bool:
+        return True
+
     def section(self, start: int, end: int) -> "FileRange":
         return FileRange(self.file, self.start + start, min(end, self.size) - start)
 
@@ -132,6 +136,10 @@ class Bytes:
     def size(self) -> int:
         return len(self.data)
 
+    @property
+    def is_local(self) -> bool:
+        return True
+
     def section(self, start: int, end: int) -> "Bytes":
         return Bytes(self.data[start:end])
 
@@ -144,13 +152,17 @@ class Bytes:
 class Joined:
     """Contents one after the other."""
 
-    def __init__(self, parts: Iterable[Sliceable]) -> None:
-        self.parts: Sequence[Sliceable] = tuple(part for part in parts if part.size)
+    def __init__(self, parts: Iterable[Content]) -> None:
+        self.parts: Sequence[Content] = tuple(part for part in parts if part.size)
         self._size = sum(part.size for part in self.parts)
 
     @property
     def size(self) -> int:
         return self._size
+
+    @property
+    def is_local(self) -> bool:
+        return all(part.is_local for part in self.parts)
 
     def section(self, start: int, end: int) -> "Joined":
         found = []
@@ -221,7 +233,7 @@ class Writing(Protocol):
         """It isn't wanted. Safe to call after `finish`, which it doesn't undo."""
 
 
-def read_at(content: Sliceable, offset: int, size: int) -> bytes:
+def read_at(content: Content, offset: int, size: int) -> bytes:
     """`size` bytes at `offset`, fewer at the end."""
     return b"".join(content.section(offset, min(offset + size, content.size)).chunks())
 

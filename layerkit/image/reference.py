@@ -42,9 +42,14 @@ class Reference:
     @property
     def host(self) -> str:
         """The registry without its port."""
-        if self.registry.startswith("["):
-            return self.registry[1:].partition("]")[0]
-        return self.registry.partition(":")[0]
+        return host_of(self.registry)
+
+
+def host_of(registry: str) -> str:
+    """`HOST[:PORT]` without its port, and without the brackets of an IPv6 address."""
+    if registry.startswith("["):
+        return registry[1:].partition("]")[0]
+    return registry.partition(":")[0]
 
 
 def parse_reference(text: str, *, default_tag: str = "latest") -> Reference:
@@ -52,9 +57,8 @@ def parse_reference(text: str, *, default_tag: str = "latest") -> Reference:
     rest, at, digest = text.partition("@")
     if at and not is_digest(digest):
         raise UsageError(f"{text!r}: the digest {digest!r} is not of the form sha256:<64 hex digits>")
-    first, slash, remainder = rest.partition("/")
-    if slash and (first == "localhost" or "." in first or ":" in first or first.startswith("[")):
-        registry, path = first, remainder
+    if names_a_host(rest):
+        registry, _, path = rest.partition("/")
     else:
         registry, path = DOCKER_HUB, rest
     if not _HOST.fullmatch(registry):
@@ -70,6 +74,12 @@ def parse_reference(text: str, *, default_tag: str = "latest") -> Reference:
     elif not at:
         tag = default_tag
     return Reference(registry, repository, tag, Digest(digest) if at else None)
+
+
+def names_a_host(text: str) -> bool:
+    """Does a name begin with a host, as docker tells them from repositories (distribution, reference package)?"""
+    first, slash, _ = text.partition("/")
+    return bool(slash) and (first == "localhost" or "." in first or ":" in first or first.startswith("["))
 
 
 def check_repository(repository: str, text: str) -> None:

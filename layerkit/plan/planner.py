@@ -74,6 +74,8 @@ class Constraints:
     """Offset from which on every file that might not fit begins another part."""
     uncut: bool = False
     """The layer needn't be cut: nothing is prepared for that."""
+    keeps_times: bool = False
+    """Directories are repeated with their times, and no part above all has them: the layer is a part itself."""
 
     def learned(self, replan: Replan) -> "Constraints":
         # Somewhat more than it was too much, because the next plan's edges are elsewhere; at worst parts of half the size.
@@ -145,7 +147,7 @@ class Planner:
         self._limit = constraints.limit
         self._constraints = constraints
         self._warn = warn
-        self._tree = Tree(where)
+        self._tree = Tree(where, keeps_times=constraints.keeps_times)
         self._placement = Placement(self._tree, frozenset(path for path, _ in constraints.hoisted))
         self._ranking = Ranking()
         self._part = _Part(0, FRAME + _deflated(self.head))
@@ -155,7 +157,7 @@ class Planner:
         self._glued = [(glue.begin, glue.end) for glue in constraints.glued if glue.path is None]
         """No cut at offsets (a, b]."""
         self._sticky = [glue for glue in constraints.glued if glue.path is not None]
-        self._leading = not constraints.uncut
+        self._leading = not constraints.uncut and not constraints.keeps_times
         """Have there been only directories so far? They are above most of the layer: no part has their times."""
         self._shelves = 0
         self._untimed = False
@@ -241,7 +243,7 @@ class Planner:
 
     def _takes_times_from(self, located: Located) -> bool:
         """Is it a directory whose time changes with every package in it, most of which will be in other parts?"""
-        if self._constraints.uncut or self._shelves == MOST_SHELVES:
+        if self._constraints.uncut or self._constraints.keeps_times or self._shelves == MOST_SHELVES:
             return False
         found = is_shelf(located.path)
         self._shelves += found

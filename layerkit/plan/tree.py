@@ -49,8 +49,10 @@ class Span(NamedTuple):
 class Tree:
     """`where` is what messages call the layer."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, *, keeps_times: bool = False) -> None:
+        """`keeps_times`: entries are repeated as they are, and there are no last words."""
         self.where = where
+        self._keeps_times = keeps_times
         self.changed: set[bytes] = set()
         """Paths that occur twice and changed between directory and something else."""
         self.markers: dict[bytes, tuple[bytes, bytes]] = {}
@@ -192,6 +194,8 @@ class Tree:
 
     def repeat(self, path: bytes) -> bytes:
         """The entry without its times, for a part that needs it above its members; see `timeless`."""
+        if self._keeps_times:
+            return self.entry(path)
         self._repeated[path] = None
         return timeless(self.entry(path))
 

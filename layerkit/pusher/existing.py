@@ -1,8 +1,8 @@
-"""What a reference holds already, by diff_id.
+"""What a reference claims to hold already, by diff_id.
 
-In: a client and a reference. Out: for each layer's uncompressed digest the descriptor of its blob there. A part whose content is
-known there needn't be sent, even when its compressed bytes would differ: the descriptor takes its place. When the reference is
-in another repository of the same registry, the blob is mounted from there (`RegistryDestination(mount_from=...)`).
+In: a client and a reference. Out: for each layer's uncompressed digest the descriptor of its blob there, as the config says. That
+is a claim: `reuse` has it proven before a part whose content is there isn't sent. When the reference is in another repository of
+the same registry, the blob is mounted from there (`RegistryDestination(mount_from=...)`).
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from layerkit.image.reference import Reference
 from layerkit.registry.client import RegistryClient
 
 
-def known_layers(client: RegistryClient, reference: Reference) -> Mapping[Digest, Descriptor]:
+def claimed_layers(client: RegistryClient, reference: Reference) -> Mapping[Digest, Descriptor]:
     """diff_id -> descriptor, over every platform of what `reference` names; empty when it names nothing, or nothing that can be
     read: what isn't known is sent. Raises UnreachableError."""
     found: dict[Digest, Descriptor] = {}

@@ -8,7 +8,6 @@ Blobs take two steps, each on its own threads: looked for (a HEAD, many at a tim
 the line).
 """
 
-import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +15,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
-from layerkit.errors import BrokenConnectionError, InterruptedPushError, MissingBlobError, NotFoundError, RefusedError
+from layerkit.errors import (
+    BlobTooLargeError,
+    BlobTooSlowError,
+    InterruptedPushError,
+    MissingBlobError,
+    NotFoundError,
+    RefusedError,
+)
 from layerkit.image.blob import Blob, Writing, blob_of
 from layerkit.image.digest import Digest, algorithm, encoded, short
 from layerkit.image.image import Image
@@ -26,10 +32,12 @@ from layerkit.image.reference import Reference
 from layerkit.image.referrers import Kind, referrer
 from layerkit.profiles import Profile
 from layerkit.progress import SILENT, Progress
-from layerkit.pusher.protocol import FLOOR, ChunkSize
-from layerkit.pusher.upload import Outcome, Target, Traffic, upload
+from layerkit.pusher.host import SMALLEST_BODY, Host
+from layerkit.pusher.rules import first_rules
+from layerkit.pusher.target import Outcome, Target, Traffic
+from layerkit.pusher.upload import upload
 from layerkit.registry.client import RegistryClient
-from layerkit.registry.transport import Body
+from layerkit.state import NOTHING_REMEMBERED, State
 
 _LOOKUPS = 8
 """HEAD requests at a time: they cost the registry next to nothing, and a round trip each."""
@@ -65,13 +73,16 @@ class RegistryDestination:
         profile: Profile,
         jobs: int | None = None,
         chunk_size: int | None = None,
-        smallest_chunk: int = FLOOR,
+        smallest_chunk: int = SMALLEST_BODY,
         mount_from: Sequence[str] = (),
+        state: State = NOTHING_REMEMBERED,
+        may_split: bool = False,
         progress: Progress = SILENT,
     ) -> None:
         """`jobs`: uploads at a time; `chunk_size`: bytes of one request; both by the profile unless given.
         `smallest_chunk`: bytes below which requests aren't made smaller when the edge refuses them. `mount_from`: other
-        repositories of the registry, where blobs may be already."""
+        repositories of the registry, where blobs may be already. `state`: what earlier runs learned of the registry, and where
+        they left uploads. `may_split`: the caller makes blobs smaller that are too large; so that is said at the first sign."""
         self._client = client
         self._reference = reference
         self._progress = progress
@@ -79,12 +90,16 @@ class RegistryDestination:
         self._target = Target(
             client,
             reference.repository,
-            ChunkSize(chunk_size or profile.chunk_size, smallest_chunk),
+            Host(client.registry, first_rules(profile.upload, chunk_size), state, smallest_chunk, progress.note),
             profile.commit_seconds,
             tuple(repository for repository in mount_from if repository != reference.repository),
             progress,
             self._traffic,
+            state,
         )
+        self._may_split = may_split
+        self._told: set[Digest] = set()
+        """Blobs that were said to be too large: when the caller comes with them again, there is nothing smaller."""
         self._lookups = ThreadPoolExecutor(_LOOKUPS, "layerkit-lookup")
         self._uploads = ThreadPoolExecutor(jobs or profile.parallel, "layerkit-upload")
         self._outcomes: dict[Digest, Future[Outcome]] = {}
@@ -100,17 +115,15 @@ class RegistryDestination:
         count = {outcome: done.count(outcome) for outcome in Outcome}
         return Stats(self._traffic.sent, count[Outcome.SENT], count[Outcome.THERE], count[Outcome.MOUNTED])
 
+    @property
+    def sending_rate(self) -> float | None:
+        """Bytes a second at which one blob has been sent lately; None: none was."""
+        return self._target.host.rate
+
     def check(self) -> None:
         """May the user push here? Asks the registry for an upload and gives it back: better to know before an image is read.
         Raises UnauthorisedError, RefusedError, UnreachableError."""
-        repository = self._reference.repository
-        doing = f"asking to push to {self._client.registry}/{repository}"
-        path = f"/v2/{repository}/blobs/uploads/"
-        answer = self._client.request("POST", path, scope=self._target.scope, expect=(202,), doing=doing)
-        location = answer.headers.get("location")
-        if location:
-            with contextlib.suppress(RefusedError, BrokenConnectionError):  # a courtesy: registries forget uploads by themselves
-                self._client.attempt("DELETE", self._client.url(location, answer.url), scope=self._target.scope)
+        self._client.may_upload(self._reference.repository, self._target.scope)
 
     def begin(self, label: str) -> Writing | None:
         return None
@@ -164,19 +177,27 @@ class RegistryDestination:
                 raise InterruptedPushError("the push was ended")
             future = self._outcomes[blob.digest] = Future()
             if known_absent:
-                self._uploads.submit(self._settle, future, lambda: upload(self._target, blob, label))
+                self._uploads.submit(self._settle, future, lambda: self._upload(blob, label))
             else:
                 self._lookups.submit(self._settle, future, lambda: self._look(future, blob, label))
             return future
 
     def _look(self, future: Future[Outcome], blob: Blob, label: str) -> Outcome | None:
         if self._target.holds(blob):
+            self._target.state.uploaded(self._client.registry, self._reference.repository, blob.digest)
             return Outcome.THERE
         with self._lock:
             if self._closed:
                 raise InterruptedPushError("the push was ended")
-            self._uploads.submit(self._settle, future, lambda: upload(self._target, blob, label))
+            self._uploads.submit(self._settle, future, lambda: self._upload(blob, label))
         return None
+
+    def _upload(self, blob: Blob, label: str) -> Outcome:
+        try:
+            return upload(self._target, blob, label, insists=not self._may_split or blob.digest in self._told)
+        except (BlobTooSlowError, BlobTooLargeError):
+            self._told.add(blob.digest)
+            raise
 
     @staticmethod
     def _settle(future: Future[Outcome], work: Callable[[], Outcome | None]) -> None:
@@ -209,9 +230,17 @@ class RegistryDestination:
             for future in futures.values():
                 if future.done():
                     future.result()
+        except (BlobTooSlowError, BlobTooLargeError) as error:
+            error.arrived = frozenset(self._there())
+            self._forget_failures()
+            raise
         except BaseException:
             self._forget_failures()
             raise
+
+    def _there(self) -> list[Digest]:
+        with self._lock:
+            return [digest for digest, future in self._outcomes.items() if future.done() and not future.exception()]
 
     def _forget_failures(self) -> None:
         """An error is told once; should the caller go on all the same, the blob is tried again."""
@@ -292,22 +321,15 @@ class RegistryDestination:
 
     def _put(self, image: Image, descriptor: Descriptor, document: Manifest | Index, name: str) -> None:
         """One manifest. Blobs that the registry misses now, though it said it had them, are sent (again)."""
-        where = f"{self._client.registry}/{self._reference.repository}{'@' if name == descriptor.digest else ':'}{name}"
+        repository = self._reference.repository
+        where = self._client.name_of(repository, name)
         for tries_left in range(_LOST_BLOBS_TRIES, -1, -1):
-            answer = self._client.request(
-                "PUT",
-                f"/v2/{self._reference.repository}/manifests/{name}",
-                scope=self._target.scope,
-                headers={"Content-Type": document.media_type},
-                body=Body.of(document.raw),
-                expect=(200, 201, 202, 204, 400, 404),
-                doing=f"writing the manifest {where}",
-            )
+            answer = self._client.put_manifest(repository, name, document.media_type, document.raw, self._target.scope)
             if answer.status < 300:
                 break
             lost = self._lost_blobs(image, document, answer.digests_named(), answer.codes())
             if not lost or not tries_left:
-                raise self._client.refusal(answer, f"writing the manifest {where}", self._reference.repository)
+                raise self._client.refusal(answer, f"writing the manifest {where}", repository)
             self._progress.note(f"{where}: the registry misses {len(lost)} blobs that it said it had; sending them again")
             with self._lock:
                 for blob, _ in lost:
@@ -340,7 +362,7 @@ class RegistryDestination:
             except NotFoundError:
                 found = "nothing"
             if pause:
-                self._client.sleep(pause)
+                self._client.patience.sleep(pause)
         raise RefusedError(
             f"{self._reference}: pushed {root.digest}, but reading it back gave {found}: another push to the same tag came in "
             "between, or the registry alters manifests; push again"

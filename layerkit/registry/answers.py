@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from layerkit.image.digest import Digest, is_digest
-from layerkit.image.foreign import ForeignError, read_json
+from layerkit.image.foreign import ForeignError, natural, read_json
 
 _LONGEST_REASON = 300
 """Characters of a registry's own words that a message quotes."""
+
+_LONGEST_TEXT = 4096
+"""Bytes of a registry's own words that are looked into."""
 
 _EDGE = {
     413: "the request is larger than the registry's edge allows",
@@ -44,6 +47,10 @@ class Answer:
     body_sent: bool = True
     """Was all of the request's body sent before this answer came?"""
 
+    def number(self, header: str) -> int | None:
+        """A header that is a plain number; None when it isn't there, or is anything else."""
+        return natural(self.headers.get(header, "").strip())
+
     @property
     def is_html(self) -> bool:
         kind = self.headers.get("content-type", "").lower()
@@ -61,6 +68,10 @@ class Answer:
     def codes(self) -> tuple[str, ...]:
         """Such as `BLOB_UPLOAD_UNKNOWN`."""
         return tuple(str(error.get("code", "")) for error in self.errors())
+
+    def text(self) -> str:
+        """The registry's own words, as they are; nothing of a web page."""
+        return "" if self.is_html else self.body[:_LONGEST_TEXT].decode("utf-8", "replace")
 
     def digests_named(self) -> set[Digest]:
         """Digests anywhere in the errors' details: which blobs a manifest lacks."""

@@ -51,13 +51,17 @@ class _Token:
 class Authoriser:
     """The Authorization header of one registry's requests. Thread-safe; requests that need the same token wait for one."""
 
-    def __init__(self, registry: str, secure: bool, lookup: Callable[[str], Lookup], send: Send, clock: Clock) -> None:
-        """`secure`: the registry is reached by https, so its token service must be too."""
+    def __init__(
+        self, registry: str, secure: bool, lookup: Callable[[str], Lookup], send: Send, clock: Clock, login: str = ""
+    ) -> None:
+        """`secure`: the registry is reached by https, so its token service must be too. `login`: which user name and which token
+        it takes, for people."""
         self._registry = registry
         self._secure = secure
         self._lookup = lookup
         self._send = send
         self._clock = clock
+        self._login = f" ({login})" if login else ""
         self._challenge: Challenge | None = None
         self._tokens: dict[Scope, _Token] = {}
         self._lookups: dict[str, Lookup] = {}
@@ -164,7 +168,7 @@ class Authoriser:
             "refresh_token": credentials.secret,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._send("POST", realm, headers, Body.of(urlencode(form, errors="replace").encode()))
+        return self._send("POST", realm, headers, Body.of(urlencode(form, errors="replace").encode(), secret=True))
 
     def _check_realm(self, realm: str) -> None:
         parts = web_address(realm)
@@ -198,10 +202,10 @@ class Authoriser:
         target = f"{self._registry}/{repository}" if repository else self._registry
         if found.credentials is None:
             looked = f" (looked in: {'; '.join(found.tried)})" if found.tried else ""
-            return f"{target}: not logged in{looked}; run: layerkit login {self._registry}"
+            return f"{target}: not logged in{looked}; run: layerkit login {self._registry}{self._login}"
         kind = found.credentials.kind
         user = f"user {found.credentials.username!r}" if kind is Kind.PASSWORD else f"the {kind.value}"
         return (
             f"{target}: the registry refused {user} from {found.origin} (HTTP {status}); check the user name and the token, "
-            f"then run: layerkit login {self._registry}"
+            f"then run: layerkit login {self._registry}{self._login}"
         )

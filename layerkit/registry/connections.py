@@ -1,18 +1,25 @@
-"""urllib3's connections with two habits more.
+"""urllib3's connections with three habits more.
 
 **Early answers.** A registry or an edge may answer (401, 413, ...) while a body is still being sent, and stop reading. Before
 each piece of a body the socket is asked whether an answer is there already; if so, sending ends and the answer is read.
 urllib3 itself only notices when the peer closes. A connection whose body was cut short is closed after its answer: the next
 request on it would be read as the rest of the body.
 
+**Deadlines.** A socket's timeout is about one read: who sends a byte now and then, or `100 Continue` for ever, keeps it waiting
+without an end. So the whole head of an answer has to come within the timeout, and its body with a little speed.
+
 **Interruption.** Sockets are remembered while they are open, so that another thread can shut them down and a thread that
 waits for an answer wakes at once.
 """
 
 import contextlib
+import http.client
+import io
+import math
 import socket
 import ssl
 import threading
+import time
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +28,10 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import HTTPResponse
 from urllib3.util.wait import wait_for_read
+
+SLOWEST = 4 << 10
+"""Bytes a second with which a body has to come on average, after as long as the timeout for free. The slowest lines that images
+are pulled over have 20 times as much."""
 
 
 class LiveSockets:
@@ -60,10 +71,62 @@ def _shut_down(sock: socket.socket) -> None:
             twin.detach()
 
 
+class _Timed(io.RawIOBase):
+    """What comes in on a socket, against a deadline: the socket's timeout, counted from the start instead of from the last byte.
+    Bytes that count put it off."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        timeout = sock.gettimeout()
+        self._timeout = math.inf if timeout is None else timeout
+        self._waits = self._timeout
+        self._ends = time.monotonic() + self._timeout
+        self._counts = False
+
+    def body_begins(self) -> None:
+        """From here on bytes count; the time for the first begins anew."""
+        self._ends = time.monotonic() + self._timeout
+        self._counts = True
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        wait = min(left, self._timeout)
+        if wait != self._waits:  # it costs a system call
+            self._sock.settimeout(wait)
+            self._waits = wait
+        count = self._raw.readinto(buffer) or 0
+        if self._counts:
+            self._ends += count / SLOWEST
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *more: Any, **options: Any) -> None:
+        super().__init__(sock, *more, **options)
+        self.fp.close()  # as it comes from http.client; the socket stays open
+        self._timed = _Timed(sock)
+        self.fp = io.BufferedReader(self._timed)
+
+    def begin(self) -> None:
+        super().begin()
+        self._timed.body_begins()
+
+
 class _Watchful(HTTPConnection):
     """Mixed into urllib3's two connection classes."""
 
     live: LiveSockets
+    response_class = _TimedResponse
     _sending_body = False
     _cut_short = False
     _answers = 0

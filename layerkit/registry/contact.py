@@ -5,22 +5,22 @@ isn't trusted is never a reason to do without TLS. What answers 200 with an HTML
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from layerkit.errors import BrokenConnectionError, CertificateError, NotARegistryError
 from layerkit.progress import SILENT, Progress
 from layerkit.registry.answers import Answer
 from layerkit.registry.proxies import ProxySettings, is_loopback
-from layerkit.registry.retry import RETRIED, Budget, Clock, RetryPolicy, parse_retry_after
+from layerkit.registry.retry import RETRIED, Clock, PassingError, Patience, RetryPolicy, parse_retry_after, retrying
 from layerkit.registry.tls import Trust
-from layerkit.registry.transport import Timeouts, Transport, without_query
+from layerkit.registry.transport import Timeouts, without_query
 
 _TRIES = 3
 """Before a registry that never answered counts as unreachable: more would only delay the news of a mistyped name."""
 
-Pause = Callable[[Budget, str, str, float | None], None]
-"""Waits before another try, or raises UnreachableError: budget, failure, what was being done, Retry-After in seconds."""
+Send = Callable[[str, str], Answer]
+"""Method and URL: one request."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,22 @@ class ConnectionOptions:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Clock = field(default_factory=Clock)
     progress: Progress = SILENT
+    login: str = ""
+    """Which user name and which token the registry takes, for whoever isn't let in."""
 
 
-def first_contact(registry: str, host: str, transport: Transport, options: ConnectionOptions, pause: Pause) -> tuple[str, Answer]:
+def first_contact(registry: str, host: str, send: Send, *, plain_http: bool, patience: Patience) -> tuple[str, Answer]:
     """The base URL, and what `/v2/` answers: 200, or 401 or 403 with challenges. Raises NotARegistryError, CertificateError,
     UnknownHostError, UnreachableError."""
-    policy = RetryPolicy(attempts=_TRIES, base=options.retry.base, cap=options.retry.cap)
-    budget = Budget(policy, options.clock)
-    while True:
-        retry_after = None
-        try:
-            base, answer = _first_answer(host, transport, options.plain_http)
-            if answer.status not in RETRIED:
-                break
-            failure, retry_after = answer.reason(), parse_retry_after(answer.headers.get("retry-after"), options.clock.now())
-        except BrokenConnectionError as error:
-            failure = str(error)
-        pause(budget, failure, f"connecting to {registry}", retry_after)
+
+    def ask() -> tuple[str, Answer]:
+        base, answer = _first_answer(host, send, plain_http)
+        if answer.status in RETRIED:
+            raise PassingError(answer.reason(), parse_retry_after(answer.headers.get("retry-after"), patience.clock.now()))
+        return base, answer
+
+    policy = replace(patience.policy, attempts=_TRIES)
+    base, answer = retrying(replace(patience, policy=policy), f"connecting to {registry}", ask)
     if answer.status not in (200, 401, 403) or (answer.status == 200 and answer.is_html):
         raise not_a_registry(registry, answer)
     return base, answer
@@ -65,17 +64,17 @@ def not_a_registry(registry: str, answer: Answer, secrets: Iterable[str] = ()) -
     )
 
 
-def _first_answer(host: str, transport: Transport, plain_http: bool) -> tuple[str, Answer]:
+def _first_answer(host: str, send: Send, plain_http: bool) -> tuple[str, Answer]:
     plain, secure = f"http://{host}/", f"https://{host}/"
     if plain_http:
-        return plain, transport.send("GET", plain + "v2/")
+        return plain, send("GET", plain + "v2/")
     loopback = is_loopback(urlsplit(secure).hostname or "")
     try:
-        return secure, transport.send("GET", secure + "v2/")
+        return secure, send("GET", secure + "v2/")
     except CertificateError as error:
         if not loopback or error.untrusted:
             raise
     except BrokenConnectionError as error:
         if not loopback or error.timed_out or not error.connected:
             raise
-    return plain, transport.send("GET", plain + "v2/")
+    return plain, send("GET", plain + "v2/")

@@ -18,6 +18,19 @@ _TIMEOUT = 120
 """Seconds: a helper may ask the user to unlock a key ring."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_OFFERED_BY = {
+    "ecr-login": "amazon-ecr-credential-helper",
+    "gcloud": "the Google Cloud CLI",
+    "gcr": "docker-credential-gcr",
+    "acr-env": "docker-credential-acr-env",
+    "acr-login": "docker-credential-acr-login",
+    "desktop": "Docker Desktop",
+    "osxkeychain": "docker-credential-helpers",
+    "pass": "docker-credential-helpers",
+    "secretservice": "docker-credential-helpers",
+}
+"""Where the helpers come from that registries' operators and docker name."""
+
 _NOT_FOUND = ("credentials not found", "no credentials", "not found in native keychain")
 
 
@@ -63,7 +76,8 @@ class Helper:
             raise HelperError(f"credential helper {self.name!r}: not the name of a program")
         program = shutil.which(self.program, path=self.environment.get("PATH"))
         if program is None:
-            raise HelperError(f"{self.program} is not installed")
+            source = _OFFERED_BY.get(self.name)
+            raise HelperError(f"{self.program} is not on the PATH" + (f" (it is part of {source})" if source else ""))
         try:
             done = subprocess.run(
                 [program, action],

@@ -16,15 +16,8 @@ from typing import Any
 
 from layerkit.errors import OutputError
 from layerkit.registry.credential_helpers import Helper
-from layerkit.registry.credentials import (
-    Credentials,
-    Kind,
-    candidate_keys,
-    docker_config,
-    helper_key,
-    normal_key,
-    read_auth_file,
-)
+from layerkit.registry.credential_keys import canonical, helper_key, spellings
+from layerkit.registry.credentials import Credentials, Kind, docker_config, read_auth_file
 
 
 @dataclass(frozen=True)
@@ -58,9 +51,11 @@ class CredentialStore:
         fields = self._read()
         gone = []
         helper = self._helper(fields, registry)
-        if helper is not None and helper.erase(helper_key(registry)):
-            gone.append(helper.program)
         auths = self._without(fields, registry)
+        keys = dict.fromkeys([helper_key(registry), *(key for key in _entries(fields, "auths") if key not in auths)])
+        erased = [key for key in keys if helper.erase(key)] if helper is not None else []
+        if helper is not None and erased:
+            gone.append(helper.program)
         if auths != fields.get("auths", {}):
             self._write({**fields, "auths": auths})
             gone.append(str(self.path))
@@ -70,17 +65,15 @@ class CredentialStore:
         return dict(read_auth_file(self.path).fields) if self.path.exists() else {}
 
     def _helper(self, fields: Mapping[str, Any], registry: str) -> Helper | None:
-        helpers = fields.get("credHelpers")
-        by_key = {normal_key(key): name for key, name in helpers.items()} if isinstance(helpers, dict) else {}
-        names = [by_key.get(key) for key in candidate_keys(registry, "")] + [fields.get("credsStore")]
+        helpers = _entries(fields, "credHelpers")
+        names = [*(helpers[key] for key in spellings(helpers, canonical(registry), registry)), fields.get("credsStore")]
         name = next((name for name in names if isinstance(name, str) and name), None)
         return Helper(name, self.environment) if name else None
 
     def _without(self, fields: Mapping[str, Any], registry: str) -> dict[str, Any]:
         """The entries of `auths` but for the registry's own, however its key is spelt."""
-        keys = set(candidate_keys(registry, ""))
-        auths = fields.get("auths")
-        return {key: value for key, value in (auths if isinstance(auths, dict) else {}).items() if normal_key(key) not in keys}
+        own = canonical(registry)
+        return {key: value for key, value in _entries(fields, "auths").items() if canonical(key) != own}
 
     def _write(self, fields: Mapping[str, Any]) -> None:
         path = Path(os.path.realpath(self.path))  # a link to the file stays one
@@ -97,3 +90,8 @@ class CredentialStore:
                 raise
         except OSError as error:
             raise OutputError(f"{path}: the login can't be stored ({error.strerror})") from None
+
+
+def _entries(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = fields.get(name)
+    return found if isinstance(found, dict) else {}

@@ -9,25 +9,23 @@ In: the environment as a mapping, the home folder. Out: `Credentials`, and where
        $DOCKER_CONFIG/config.json or ~/.docker/config.json
 
 Within a file credHelpers beat credsStore beat auths. Keys may be `host/namespace`: the longest that fits the repository wins
-(containers-auth.json(5)); a key that is a URL, as docker writes them, stands for its host.
+(containers-auth.json(5)); each may be spelt in many ways (`credential_keys.py`). A file that can't be read is passed over.
 """
 
 import base64
 import os
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
 from layerkit.errors import HelperError, UsageError
-from layerkit.image.foreign import ForeignError, read_json, web_address
+from layerkit.image.foreign import ForeignError, read_json
 from layerkit.registry.credential_helpers import Helper
+from layerkit.registry.credential_keys import candidate_keys, canonical, helper_key, spellings
 
-HUB_KEY = "https://index.docker.io/v1/"
-"""What docker calls Docker Hub in its files and to its helpers."""
-
-_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 IDENTITY_TOKEN_USER = "<token>"  # noqa: S105 - the user name by which helpers mark an identity token, no secret
 
 
@@ -94,33 +92,37 @@ class AuthFile:
 
     def lookup(self, registry: str, repository: str, environment: Mapping[str, str]) -> Lookup:
         problems: list[str] = []
-        for name, key in self._helpers(registry, repository):
+        for name, keys in self._helpers(registry, repository):
             helper = Helper(name, environment)
             try:
-                found = helper.get(key)
+                found = next(filter(None, map(helper.get, keys)), None)
             except HelperError as error:
                 problems.append(f"{self.origin}: {error}")
                 continue
             if found is not None:
                 return Lookup(Credentials.of(*found), f"{helper.program} ({self.origin})")
-        entries = {normal_key(key): value for key, value in _mapping(self.fields.get("auths")).items()}
-        for key in candidate_keys(registry, repository):
-            credentials = _decode(entries.get(key), f"{self.origin}: auths[{key!r}]")
-            if credentials is not None:
-                return Lookup(credentials, self.origin)
+        entries = _mapping(self.fields.get("auths"))
+        for wanted in candidate_keys(registry, repository):
+            for key in spellings(entries, wanted, registry):
+                credentials = _decode(entries[key], f"{self.origin}: auths[{key!r}]")
+                if credentials is not None:
+                    return Lookup(credentials, self.origin)
         return Lookup(None, "", (*problems, self.origin))
 
-    def _helpers(self, registry: str, repository: str) -> Iterator[tuple[str, str]]:
-        """Helper names and the key to ask each for."""
-        by_key = {normal_key(key): value for key, value in _mapping(self.fields.get("credHelpers")).items()}
-        for key in candidate_keys(registry, repository):
-            name = by_key.get(key)
-            if isinstance(name, str) and name:
-                yield name, helper_key(key)
-                return
+    def _helpers(self, registry: str, repository: str) -> Iterator[tuple[str, list[str]]]:
+        """Helper names, and the keys to ask each for: what docker asks, then what stands in the file, where docker leaves an
+        empty entry for what it stored under the spelling that the user typed."""
+        helpers, auths = _mapping(self.fields.get("credHelpers")), _mapping(self.fields.get("auths"))
+        for wanted in candidate_keys(registry, repository):
+            for key in spellings(helpers, wanted, registry):
+                name = helpers[key]
+                if isinstance(name, str) and name:
+                    first = wanted if "/" in wanted else helper_key(registry)
+                    yield name, _once(first, key, *spellings(auths, wanted, registry))
+                    return
         store = self.fields.get("credsStore")
         if isinstance(store, str) and store:
-            yield store, helper_key(registry)
+            yield store, _once(helper_key(registry), *spellings(auths, canonical(registry), registry))
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,9 @@ class FileCredentials:
     environment: Mapping[str, str] = field(repr=False)
     home: Path
     authfile: Path | None = None
+    note: Callable[[str], None] = field(default=lambda text: None, repr=False)
+    """Told once of each file that is passed over."""
+    _passed: set[Path] = field(default_factory=set, repr=False)
 
     def lookup(self, registry: str, repository: str = "") -> Lookup:
         tried: tuple[str, ...] = ()
@@ -138,7 +143,7 @@ class FileCredentials:
             if found.credentials is not None:
                 return found
             tried += found.tried
-        return Lookup(None, "", tried)
+        return Lookup(None, "", (*tried, *(f"{path}, which can't be read" for path in sorted(self._passed))))
 
     def _files(self) -> Iterator[AuthFile]:
         if self.authfile is not None:
@@ -149,8 +154,21 @@ class FileCredentials:
         if inline := self.environment.get("DOCKER_AUTH_CONFIG"):
             yield parse_auth_file(inline.encode("utf-8", "surrogateescape"), "DOCKER_AUTH_CONFIG")
         for path in self._paths():
-            if path.is_file():
-                yield read_auth_file(path)
+            data = self._read(path)
+            if data is not None:
+                yield parse_auth_file(data, str(path))
+
+    def _read(self, path: Path) -> bytes | None:
+        """None for a file that isn't there, or can't be read: those of another user are none of ours (/run/containers)."""
+        try:
+            return path.read_bytes() if stat.S_ISREG(path.stat().st_mode) else None
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if path not in self._passed:
+                self._passed.add(path)
+                self.note(f"{path}: can't be read ({error.strerror}), passed over")
+            return None
 
     def _paths(self) -> Iterator[Path]:
         if given := self.environment.get("REGISTRY_AUTH_FILE"):
@@ -194,24 +212,9 @@ def parse_auth_file(data: bytes, origin: str) -> AuthFile:
     return AuthFile(origin, fields)
 
 
-def candidate_keys(registry: str, repository: str) -> Iterator[str]:
-    """`host/a/b/c`, `host/a/b`, `host/a`, `host`; for Docker Hub under each of its names."""
-    hosts = sorted(_HUB_NAMES) if registry in _HUB_NAMES else [registry]
-    parts = repository.split("/") if repository else []
-    for length in range(len(parts), -1, -1):
-        for host in hosts:
-            yield "/".join([host, *parts[:length]])
-
-
-def helper_key(registry: str) -> str:
-    """What docker asks a helper for."""
-    return HUB_KEY if registry in _HUB_NAMES else registry
-
-
-def normal_key(key: str) -> str:
-    """A URL stands for its host; anything else is kept, but for a slash at its end."""
-    address = web_address(key)
-    return address.netloc if address is not None else key.rstrip("/")
+def _once(*keys: str) -> list[str]:
+    """In their order, none twice."""
+    return list(dict.fromkeys(keys))
 
 
 def _decode(entry: object, where: str) -> Credentials | None:

@@ -5,7 +5,8 @@ sense. urllib3 is used directly, without its retries and redirects: both would s
 what may be told to another host.
 
 Redirects: GET and HEAD follow 301, 302, 303, 307, 308; requests with a body only 307 and 308, which keep the method.
-Authorization is dropped when scheme, host or port change, and https never becomes http.
+Authorization is dropped when scheme, host or port change, a body that is a secret isn't sent there at all, and https never
+becomes http.
 """
 
 import contextlib
@@ -50,10 +51,12 @@ class Body:
 
     size: int
     open: Callable[[], Iterator[Buffer]]
+    secret: bool = False
+    """Is it for this origin alone, wherever that redirects to?"""
 
     @classmethod
-    def of(cls, data: bytes) -> "Body":
-        return cls(len(data), lambda: iter((data,)))
+    def of(cls, data: bytes, *, secret: bool = False) -> "Body":
+        return cls(len(data), lambda: iter((data,)), secret)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Timeouts:
     connect: float = 30
     """Also for each block of a body that the peer doesn't take."""
     read: float = 150
+    """For the whole head of an answer, and as long again for its body, plus what that takes at `SLOWEST`."""
 
 
 @dataclass
@@ -165,6 +169,11 @@ class Transport:
                 raise RefusedError(f"{method} {without_query(url)}: HTTP {response.status} would change the request's method")
             target = _redirected(url, location)
             if origin(target) != origin(url):
+                if body is not None and body.secret:
+                    raise RefusedError(
+                        f"{without_query(url)}: redirects to {origin(target)}; a token that is meant for the one isn't sent to "
+                        "the other"
+                    )
                 headers = {name: value for name, value in headers.items() if name.lower() not in ("authorization", "cookie")}
             url = target
         raise RefusedError(f"{without_query(url)}: more than {_MAX_REDIRECTS} redirects")

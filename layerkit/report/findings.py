@@ -4,12 +4,15 @@ In: an `Image` and a profile. Out: one `Finding` for each thing that stands in t
 The codes are explained in docs/checks.md, and never change their meaning.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 
+from layerkit.errors import DamagedError
 from layerkit.image.digest import short
 from layerkit.image.image import Image, PlatformImage
-from layerkit.image.manifest import Index
+from layerkit.image.manifest import Index, Manifest
 from layerkit.image.media_types import (
     INDEXES,
     Compression,
@@ -20,12 +23,16 @@ from layerkit.image.media_types import (
 )
 from layerkit.image.referrers import Kind
 from layerkit.profiles import Profile
+from layerkit.report.oversized import LargeFile, in_headers, in_stream
 from layerkit.report.sizes import format_size
 from layerkit.report.summary import ImageSummary, LayerSummary, PlatformSummary, chosen, summarise
 from layerkit.report.text import counted, plural
 
 MAX_LAYERS = 125
 """moby refuses more (maxLayerDepth)."""
+
+FILLED = 0.8
+"""Of the limit: how large parts become on average (docs/splitting.md)."""
 
 CODES = {
     "LK001": "a layer is above the target's limit",
@@ -44,6 +51,9 @@ CODES = {
     "LK014": "an index lists a platform that isn't in the file",
     "LK015": "there is nothing to run",
     "LK016": "a signature or something else about the image is in it",
+    "LK017": "a manifest is above the target's limit",
+    "LK018": "a file alone is above the limit for a layer",
+    "LK019": "the target takes no index",
 }
 
 
@@ -89,6 +99,13 @@ def _findings(image: Image, profile: Profile, limit: int, wanted: Sequence[str])
     if summary.absent and not wanted:
         listed = ", ".join(summary.absent)
         yield Finding("LK014", "index", f"lists what is not in the file: {listed}", f"{FIXED_BY} leaves them out")
+    if not profile.indexes and len(summary.platforms) > 1:
+        yield Finding(
+            "LK019",
+            "index",
+            f"it holds {plural(len(summary.platforms), 'platform')}, {profile.name} takes single manifests",
+            "--platform OS/ARCH chooses one",
+        )
     yield from _index_findings(image)
     families = set(_families(image)) if summary.platforms else set()  # what doesn't run isn't converted
     if profile.family and families - {profile.family}:
@@ -143,9 +160,13 @@ def _platform_findings(
     mixed = sorted({part.media_type for part in parts if "vnd." in part.media_type and family_of(part.media_type) is not own})
     if mixed:
         yield Finding("LK004", where, f"a {own.value} manifest lists {', '.join(mixed)}", f"{FIXED_BY} makes them one family")
-    if len(manifest.layers) > MAX_LAYERS:
+    yield from _count_findings(manifest, where, profile, limit)
+    if platform.descriptor.size > profile.max_manifest_size:
         yield Finding(
-            "LK010", where, f"{len(manifest.layers)} layers, container engines take {MAX_LAYERS}", "merge some where it is built"
+            "LK017",
+            where,
+            f"{platform.descriptor.size:,} bytes of manifest, {profile.name} takes {profile.max_manifest_size:,}",
+            "build it with fewer layers and annotations",
         )
     if len(config.diff_ids) != len(manifest.layers):
         message = f"{len(manifest.layers)} layers, {len(config.diff_ids)} diff_ids"
@@ -160,6 +181,48 @@ def _platform_findings(
             seen.add(layer.digest)
             label = f"{where} layer {layer.number} ({short(layer.digest)})"
             yield from _layer_findings(image, layer, label, profile, limit, windows=platform.is_windows)
+
+
+def _count_findings(manifest: Manifest, where: str, profile: Profile, limit: int) -> Iterator[Finding]:
+    """Are there too many layers, now or once the large ones are split?"""
+    most = min(MAX_LAYERS, profile.max_layers)
+    who = profile.name if profile.max_layers < MAX_LAYERS else "container engines"
+    found = len(manifest.layers)
+    if found > most:
+        yield Finding("LK010", where, f"{found} layers, {who} take {most}", "merge some where it is built")
+        return
+    after = sum(ceil(layer.size / (limit * FILLED)) if layer.size > limit else 1 for layer in manifest.layers)
+    if after > most:
+        yield Finding(
+            "LK010",
+            where,
+            f"{found} layers, about {after} once the large ones are split; {who} take {most}",
+            "choose a larger --max-layer-size, or make the image smaller",
+        )
+
+
+def file_findings(image: Image, limit: int, wanted: Sequence[str] = ()) -> Iterator[Finding]:
+    """Files of compressed layers that fit into no part; these layers are decoded, once each. Raises as `check` does, and
+    DamagedError."""
+    seen = set()
+    for platform in summarise(image, limit, wanted).platforms:
+        for layer in platform.layers:
+            compressed = layer.compression in (Compression.GZIP, Compression.ZSTD)
+            if layer.exceeds and layer.present and compressed and layer.digest not in seen:
+                seen.add(layer.digest)
+                where = f"{platform.platform} layer {layer.number} ({short(layer.digest)})"
+                for file in in_stream(image.blobs[layer.digest], where, limit):
+                    yield _file_finding(file, where, limit)
+
+
+def _file_finding(file: LargeFile, where: str, limit: int) -> Finding:
+    if file.cost is None:
+        found = f"{file.path} has {format_size(file.size)}, before it is compressed"
+        advice = "if it stays above the limit, only a smaller file or --allow-oversized helps: a file can't be split"
+    else:
+        found = f"{file.path} ({format_size(file.size)}) takes about {format_size(file.cost)} compressed"
+        advice = "only a smaller file or --allow-oversized helps: a file can't be split"
+    return Finding("LK018", where, f"{found}, the limit for a layer is {format_size(limit)}", advice)
 
 
 def _layer_findings(
@@ -186,6 +249,9 @@ def _layer_findings(
         if windows or not is_ordinary_layer(layer.media_type):
             advice = f"it can't be split: it is {'a Windows layer' if windows else 'no ordinary tar'}"
         yield Finding("LK001", where, f"{format_size(layer.size)}, the limit is {format_size(limit)}", advice)
+        if layer.compression is Compression.NONE:
+            with contextlib.suppress(DamagedError):  # `--deep` and whatever reads it say what is wrong
+                yield from (_file_finding(file, where, limit) for file in in_headers(blob, where, limit))
     if layer.mislabelled:
         found = layer.compression.value if layer.compression else "none"
         yield Finding("LK007", where, f"media type {layer.media_type}, found {found}", f"{FIXED_BY} labels it by its bytes")

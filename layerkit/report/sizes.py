@@ -1,12 +1,6 @@
-"""Sizes and times as people write them: decimal units (1 GB is 1,000,000,000 bytes), as registries and `docker images` count."""
-
-import re
-
-from layerkit.image.foreign import MAX_LENGTH
+"""Sizes and times as people read them: decimal units (1 GB is 1,000,000,000 bytes), as registries and `docker images` count."""
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([kmgt])(i?))?b?", re.IGNORECASE)
-_POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def format_size(count: int | float) -> str:
@@ -18,22 +12,6 @@ def format_size(count: int | float) -> str:
         return f"{value:.0f} B"
     digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
     return f"{value:.{digits}f} {_UNITS[unit]}"
-
-
-def parse_size(text: str) -> int:
-    """Bytes of `1GB`, `512MB`, `1GiB`, `1.5G`, `1000000`: K, M, G, T are decimal, Ki, Mi, Gi, Ti binary. Raises ValueError, for
-    people, when it is something else or less than one byte."""
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is not a size; expected a number of bytes, or one with a unit such as 1GB, 512MB, 1GiB")
-    number, unit, binary = match.groups()
-    exact = float(number) * ((1024 if binary else 1000) ** _POWERS[unit.lower()] if unit else 1)
-    if exact > MAX_LENGTH:
-        raise ValueError(f"{text[:40]!r} is more than any file has")
-    size = int(exact)
-    if size < 1:
-        raise ValueError(f"{text!r} is less than one byte")
-    return size
 
 
 def format_seconds(seconds: float) -> str:

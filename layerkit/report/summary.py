@@ -8,10 +8,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from layerkit.compression.kind import compression_of
 from layerkit.errors import UsageError
-from layerkit.image.blob import Bytes, FileRange
 from layerkit.image.digest import Digest
-from layerkit.image.heads import compression_of
 from layerkit.image.image import Image, PlatformImage
 from layerkit.image.manifest import Config, Descriptor, Manifest
 from layerkit.image.media_types import Compression, declared_compression
@@ -184,7 +183,7 @@ def _platform(image: Image, platform: PlatformImage, limit: int) -> PlatformSumm
 
 def _compression(image: Image, descriptor: Descriptor) -> Compression | None:
     blob = image.blobs.get(descriptor.digest)
-    if blob is not None and isinstance(blob.content, FileRange | Bytes):
+    if blob is not None and blob.content.is_local:
         return compression_of(blob.content)
     return declared_compression(descriptor.media_type)
 

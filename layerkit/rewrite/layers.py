@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from layerkit.compression.kind import compression_of
 from layerkit.errors import CannotFixError
-from layerkit.image.blob import Blob, Bytes, FileRange, Joined, Writing, read_at
+from layerkit.image.blob import Blob, Writing
 from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
@@ -21,7 +22,6 @@ from layerkit.image.media_types import (
     is_foreign_layer,
     is_ordinary_layer,
     layer_type,
-    sniff,
 )
 from layerkit.image.seekable import indexing_members, lasting_annotations
 from layerkit.layers.making import Part
@@ -70,10 +70,7 @@ def compression_in(image: Image, layer: Descriptor) -> Compression:
     """A layer's compression by its first bytes. NONE for a blob that isn't there (foreign layers)."""
     if not image.has(layer):
         return Compression.NONE
-    content = image.blob(layer).content
-    if isinstance(content, FileRange | Bytes | Joined):
-        return sniff(read_at(content, 0, 6))
-    return sniff(bytes(next(iter(content.chunks()), b""))[:6])
+    return compression_of(image.blob(layer).content)
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,8 @@ class LayerRewriter:
         known = self._options.known.get(part.diff_id)
         if known is None or declared_compression(known.descriptor.media_type) is not compression:
             return None
-        return known.blob if known.blob.size <= max(part.blob.size, self._options.max_layer_size) else None
+        fits = known.blob.size <= max(part.blob.size, self._options.max_layer_size)
+        return known.blob if fits and known.is_proven() else None
 
     def _change(self, layer: Descriptor, diff_id: Digest, decision: Decision, where: str) -> LayerChange | None:
         """None: it has to stay as it is. Raises CannotFixError for a layer that is too large and may not be split."""
@@ -165,6 +163,7 @@ class LayerRewriter:
             dropped=indexing_members(layer),
             diff_id=diff_id,
             proven=self._options.proven,
+            keeps_times=self._options.keeps_times,
             whole=action is Action.RECODE,
             splittable=decision.splittable,
         )

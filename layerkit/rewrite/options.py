@@ -1,6 +1,6 @@
 """What is asked of a rewrite. A profile gives the defaults, the user the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,10 +16,13 @@ MIN_LIMIT = 64 << 10
 
 
 class Known(NamedTuple):
-    """A layer that the target has: a new one of the same content needn't be sent."""
+    """A layer that the target has, by what is said of it: a new one of the same content needn't be sent."""
 
     descriptor: Descriptor
     blob: Blob
+    is_proven: Callable[[], bool]
+    """Has that very blob been decoded, and found to be what is said of it? Asked before it takes another's place; the answer may
+    take as long as reading it."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,11 @@ class FixOptions:
     limits: Mapping[Digest, int] = field(default_factory=dict)
     """Layer -> a limit of its own, below the others': layers that an edge keeps timing out on."""
 
+    keeps_times: bool = False
+    """Layers that are split are parts already: theirs repeat directories as they are, and need no layer of directory times."""
+
     known: Mapping[Digest, Known] = field(default_factory=dict)
-    """diff_id -> a layer of that content which the target has already."""
+    """diff_id -> a layer of that content which the target is said to have already."""
 
     def limit_of(self, digest: Digest) -> int:
         return min(self.limits.get(digest, self.max_layer_size), self.max_layer_size)

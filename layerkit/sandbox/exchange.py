@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from layerkit.image.foreign import natural
-from layerkit.sandbox.limits import Limits
+from layerkit.sandbox.limits import RESET, Limits, Said
 
 CHUNK = 1 << 20
 LINGER_SECONDS = 10.0
@@ -34,6 +34,18 @@ class Refusal(Exception):  # noqa: N818  # it is an answer, not a fault of ours
         self.headers = dict(headers or {})
 
 
+class EdgeRefusal(Exception):  # noqa: N818  # as above
+    """The edge answers for itself, with a page of its own."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.status = status
+
+
+class ResetConnection(Exception):  # noqa: N818  # as above
+    """There is no answer."""
+
+
 class EdgeTimeout(Exception):  # noqa: N818  # as above
     """The edge gives up waiting: 524."""
 
@@ -49,6 +61,13 @@ class Answer:
     body: bytes = b""
     file: tuple[Path, int, int] | None = None
     """Path, start and length in bytes of what is sent instead of `body`."""
+
+
+def refused(said: Said) -> Exception:
+    """What ends the request, so that the answer is what was to be said."""
+    if said.status == RESET:
+        return ResetConnection()
+    return Refusal(said.status, said.code, said.message) if said.code else EdgeRefusal(said.status)
 
 
 def no_such_page() -> Refusal:

@@ -8,6 +8,8 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
+from fnmatch import fnmatchcase
 
 _FAULT = re.compile(
     r"(GET|HEAD|POST|PATCH|PUT|DELETE):(reset|[1-5][0-9]{2})@([1-9][0-9]*|[0-9]+(?:\.[0-9]+)?%)(?:;retry-after=([^;]+))?"
@@ -15,6 +17,37 @@ _FAULT = re.compile(
 
 RESET = 0
 """Stands for a status: the connection is reset in the middle of the request."""
+
+
+class Shown(Enum):
+    """What the `Range` of an upload says. The specification wants the first (distribution-spec, "Pushing a blob in chunks")."""
+
+    END = "end"
+    """`0-N`: to the end of what is there."""
+    CHUNK = "chunk"
+    """`M-N`: the chunk that was just sent."""
+    FIRST = "first"
+    """`0-N` of the first chunk, however many followed."""
+    PAST = "past"
+    """`0-N` with N one too large: the number of bytes, not the last one's."""
+    NONE = "none"
+    """There is no such header."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer that says no."""
+
+    status: int
+    """HTTP status, or RESET."""
+    code: str = ""
+    """The registry's own (distribution-spec, "Error Codes"); empty: it is an edge that answers, with a page of its own."""
+    message: str = ""
+
+
+EDGE_TIMEOUT = Said(524)
+BODY_TOO_LARGE = Said(413)
+CHUNK_TOO_LARGE = Said(413, "SIZE_INVALID", "the chunk is too large")
 
 
 @dataclass(frozen=True)
@@ -50,9 +83,27 @@ class Limits:
     """None or 0 stands for no limit. Sizes are in bytes, times in seconds."""
 
     max_blob: int | None = None
-    """Larger blobs are never committed: the edge answers 524."""
+    """Larger blobs are never committed."""
+    large_blob: Said = EDGE_TIMEOUT
+    """What they get for an answer."""
     max_body: int | None = None
-    """Larger request bodies: 413, by Content-Length before they are read."""
+    """Larger request bodies are refused, by Content-Length before they are read."""
+    large_body: Said = BODY_TOO_LARGE
+    max_chunk: int | None = None
+    """Larger PATCHes with a Content-Range are refused; without one they may be of any size."""
+    large_chunk: Said = CHUNK_TOO_LARGE
+    announce_max: bool = False
+    """Is `max_chunk` announced as OCI-Chunk-Max-Length?"""
+    ranged: Said | None = None
+    """What every PATCH with a Content-Range gets for an answer; None: they are taken."""
+    second_patch: Said | None = None
+    """What every PATCH but an upload's first gets."""
+    patched: int = 202
+    """The status of a PATCH that was taken."""
+    shown: Shown = Shown.END
+    """What `Range` says."""
+    asked: int = 204
+    """The status when an upload is asked where it stands (GET); 404 or 405: it can't be."""
     deadline: float | None = None
     """Requests that take longer: 524 and the connection closed, as an edge's read timeout does."""
     commit_rate: int | None = None
@@ -64,10 +115,22 @@ class Limits:
     """An upload whose connection broke in the middle of a chunk is forgotten (docker-registry 2.8), not resumable (3.0)."""
     attestations: bool = True
     """Are they taken? 400 otherwise."""
+    artifacts: bool = True
+    """Are manifests taken that aren't images: with a `subject`, an `artifactType`, an empty config? 400 otherwise."""
+    max_layers: int | None = None
+    """Manifests with more: 405, as Amazon's registry answers."""
+    max_manifest: int = 4 << 20
+    """Bytes of a manifest or index; distribution-spec: registries should take at least 4 MiB."""
+    makes_repositories: bool = True
+    """Does a push make them? Otherwise 404 for those that aren't among `repositories`."""
+    repositories: Sequence[str] = ()
+    """Names, with `*` for any characters, of repositories that were made beforehand."""
     deletion: bool = True
     """405 otherwise."""
     min_chunk: int | None = None
-    """Announced as OCI-Chunk-Min-Length; smaller chunks that aren't the last: 416."""
+    """Smaller chunks that aren't the last: 416."""
+    announce_min: bool = True
+    """Is `min_chunk` announced as OCI-Chunk-Min-Length?"""
     login: tuple[str, str] | None = None
     """User name and password of a token login (Bearer); None: anybody may do anything."""
     token_seconds: float = 60.0
@@ -79,6 +142,10 @@ class Limits:
     faults: Sequence[Fault] = ()
     seed: int = 0
     """Of the faults by chance."""
+
+    def has_repository(self, name: str) -> bool:
+        """May it be pushed to, as far as its existence goes?"""
+        return self.makes_repositories or any(fnmatchcase(name, pattern) for pattern in self.repositories)
 
 
 class FaultInjector:

@@ -15,7 +15,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from layerkit.sandbox.exchange import Answer, BrokenBody, EdgeTimeout, Exchange, Refusal, error_body, json_answer
+from layerkit.sandbox.exchange import (
+    Answer,
+    BrokenBody,
+    EdgeRefusal,
+    EdgeTimeout,
+    Exchange,
+    Refusal,
+    ResetConnection,
+    error_body,
+    json_answer,
+    refused,
+)
 from layerkit.sandbox.limits import RESET, FaultInjector, Limits
 from layerkit.sandbox.routes import Routes, needed_scope
 from layerkit.sandbox.store import Store
@@ -87,8 +98,13 @@ class Sandbox:
         except Refusal as refusal:
             headers = {"Content-Type": "application/json", **refusal.headers}
             answer, status = Answer(refusal.status, headers, error_body(refusal.code, refusal.message)), refusal.status
+        except EdgeRefusal as refusal:
+            answer, status = _edge_answer(refusal.status), refusal.status
         except EdgeTimeout:
             answer, status = _edge_answer(524), 524
+        except ResetConnection:
+            exchange.reset()
+            answer = None
         except BrokenBody:
             handler.close_connection = True
             answer = None
@@ -109,7 +125,7 @@ class Sandbox:
                     return None
                 return _edge_answer(fault.status, **({"Retry-After": fault.retry_after} if fault.retry_after else {}))
         if self.limits.max_body is not None and (exchange.length or 0) > self.limits.max_body:
-            return _edge_answer(413)
+            raise refused(self.limits.large_body)
         return self._routes.answer(exchange)
 
     def _token(self, exchange: Exchange) -> Answer:

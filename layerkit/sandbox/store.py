@@ -32,6 +32,8 @@ class Upload:
         """Held while a request writes."""
         self.size = 0
         """Bytes so far."""
+        self.chunks: list[tuple[int, int]] = []
+        """Start and end of the first and the last PATCH that was taken."""
         self.ended_short = False
         """Was the last chunk shorter than chunks other than the last may be?"""
         self.path = folder / self.id
@@ -55,6 +57,10 @@ class Upload:
             for chunk in FileRange(file, 0, file.size).chunks():
                 self._hashers[kind].update(chunk)
         return Digest(f"{kind}:{self._hashers[kind].hexdigest()}")
+
+    def patched(self, start: int) -> None:
+        """A PATCH was taken, from `start` to where the upload is now."""
+        self.chunks[1:] = [(start, self.size)]
 
     def renew(self) -> None:
         self.state = secrets.token_urlsafe(12)

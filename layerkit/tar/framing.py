@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple, TypeVar
 
 from layerkit.errors import DamagedError
-from layerkit.image.blob import Buffer, InputFile
+from layerkit.image.blob import Buffer, ReadableFile
 from layerkit.image.foreign import natural
 from layerkit.tar.header import (
     BLOCK,
@@ -129,14 +129,16 @@ class Framer:
         return self._walk.close(self._fed)
 
 
-def members_of(file: InputFile, where: str) -> Iterator[Member]:
-    """The members of a tar that is a whole file, in order; data is skipped, not read. Raises DamagedError."""
+def members_of(file: ReadableFile, where: str, start: int = 0, size: int | None = None) -> Iterator[Member]:
+    """The members of a tar that is a whole file, or `size` bytes of it from `start`, in order; data is skipped, not read. Raises
+    DamagedError."""
+    end = file.size if size is None else size
     walk = _Walk(where)
-    while walk.at + walk.want <= file.size:
-        member = walk.take(file.read_at(walk.at, walk.want))
+    while walk.at + walk.want <= end:
+        member = walk.take(file.read_at(start + walk.at, walk.want))
         if member is not None:
             yield member
-    walk.close(file.size)
+    walk.close(end)
 
 
 class _Walk:

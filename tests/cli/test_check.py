@@ -1,6 +1,8 @@
 """`layerkit check`: each code by an image that has just that, exit codes, formats."""
 
 import json
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from layerkit.cli.main import run
 from layerkit.image.digest import encoded, sha256
 from layerkit.image.media_types import (
     DOCKER_CONFIG,
+    DOCKER_LAYER,
     DOCKER_LAYER_GZIP,
     DOCKER_LAYER_ZSTD,
     DOCKER_MANIFEST,
@@ -18,6 +21,8 @@ from layerkit.image.media_types import (
     OCI_LAYER_GZIP,
 )
 from layerkit.report.findings import CODES
+from tests import tar_building as tar
+from tests.images import attested_archive, small
 from tests.sources.builders import ATTESTED, Files, add_index, add_manifest, config, gzipped, layer, layout, put, write_tar
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -57,8 +62,11 @@ def indexed(path: Path, *entries: Any, files: Files) -> str:
     return str(write_tar(path / "image.tar", layout(files, add_index(files, entries))))
 
 
+REPLICATED = ("--profile", "replicated")
+
+
 def codes(capsys: pytest.CaptureFixture[str], spec: str, *arguments: str) -> list[str]:
-    exit_code = run(["check", spec, *arguments])
+    exit_code = run(["check", spec, *(REPLICATED if "--profile" not in arguments else ()), *arguments])
     out = capsys.readouterr().out
     assert exit_code == (1 if out else 0)
     return [line.split()[0] for line in out.splitlines()]
@@ -68,7 +76,7 @@ def test_a_sound_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     spec = image(tmp_path)
     assert codes(capsys, spec) == []
     assert codes(capsys, spec, "--deep") == []
-    assert run(["check", spec]) == 0
+    assert run(["check", spec, *REPLICATED]) == 0
     out, err = capsys.readouterr()
     assert (out, err) == ("", f"{spec}: replicated takes it, with layers of up to 1.00 GB\n")
 
@@ -129,7 +137,7 @@ def test_deep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = image(tmp_path, [(ZSTD, DOCKER_LAYER_ZSTD)])
-    assert run(["check", spec, "--json"]) == 1
+    assert run(["check", spec, "--json", *REPLICATED]) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["image"], found["profile"], found["limit"]) == (spec, "replicated", 1_000_000_000)
     (finding,) = found["findings"]
@@ -142,7 +150,7 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_github(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "100%: a,b"
     folder.mkdir()
-    assert run(["check", image(folder, [(ZSTD, DOCKER_LAYER_ZSTD)]), "--format", "github"]) == 1
+    assert run(["check", image(folder, [(ZSTD, DOCKER_LAYER_ZSTD)]), "--format", "github", *REPLICATED]) == 1
     line = capsys.readouterr().out.strip()
     assert line.startswith(f"::error title=LK006 {tmp_path}/100%25%3A a%2Cb/image.tar::LK006 linux/amd64 layer 1")
 
@@ -157,3 +165,98 @@ def test_every_code_is_explained() -> None:
     text = (PROJECT / "docs" / "checks.md").read_text()
     for code in (*CODES, "LK020"):
         assert f"| {code} |" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "profile"),
+    [
+        ("ghcr.io/org/worker:1.0", "ghcr"),
+        ("quay.io/worker", "quay"),
+        ("worker:1.0", "generic"),
+        ("registry.example.com/a:1", "generic"),
+    ],
+)
+def test_the_host_in_the_image_s_own_name_says_whose_limits(
+    name: str, profile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = attested_archive(tmp_path / "image.tar", [small()], name=name)
+    run(["check", str(archive), "--json"])
+    assert json.loads(capsys.readouterr().out)["profile"] == profile
+    run(["check", str(archive), "--json", "--profile", "acr"])
+    assert json.loads(capsys.readouterr().out)["profile"] == "acr"
+
+
+def test_the_user_s_own_profiles_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profiles(monkeypatch, tmp_path, '[mine]\nlike = "replicated"\nmax_layer_size = 100')
+    assert codes(capsys, image(tmp_path), "--profile", "mine") == ["LK001"]
+
+
+def profiles(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
+    (folder / "layerkit").mkdir()
+    (folder / "layerkit" / "profiles.toml").write_text(text)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+
+
+def test_as_many_layers_as_the_target_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profiles(monkeypatch, tmp_path, '[few]\nlike = "replicated"\nmax_layers = 2')
+    spec = image(tmp_path, [(GZ, DOCKER_LAYER_GZIP)] * 3)
+    assert codes(capsys, spec, "--profile", "few") == ["LK010"]
+    assert codes(capsys, spec) == []
+    run(["check", spec, "--profile", "few"])
+    assert "3 layers, few take 2" in capsys.readouterr().out
+
+
+def test_splitting_makes_more_layers_than_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Told before anything is read."""
+    data = random.Random(0).randbytes(400_000)
+    spec = image(tmp_path, [(gzipped(data), DOCKER_LAYER_GZIP)], diff_ids=[sha256(data)])
+    assert codes(capsys, spec, "--max-layer-size", "4000") == ["LK010", "LK001"]
+    assert codes(capsys, spec, "--max-layer-size", "5000") == ["LK001"]
+
+
+def test_an_index_where_none_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profiles(monkeypatch, tmp_path, "[single]\nindexes = false")
+    files: Files = {}
+    one, two = (add_manifest(files, name, platform={"os": "linux", "architecture": name}) for name in ("amd64", "arm64"))
+    spec = indexed(tmp_path, one, two, files=files)
+    assert codes(capsys, spec, "--profile", "single") == ["LK019"]
+    assert codes(capsys, spec, "--profile", "generic") == []
+
+
+def test_a_manifest_that_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profiles(monkeypatch, tmp_path, '[small]\nlike = "replicated"\nmax_manifest_size = 300')
+    assert codes(capsys, image(tmp_path), "--profile", "small") == ["LK017"]
+
+
+def test_a_file_that_may_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its size is in its header, which is all that is read of an uncompressed layer."""
+    raw = tar.layer(tar.directory("data"), tar.file("data/model", bytes(300_000)), tar.file("data/note", bytes(10)))
+    spec = image(tmp_path, [(raw, DOCKER_LAYER)], diff_ids=[sha256(raw)])
+    arguments = ("--profile", "generic", "--max-layer-size")
+    assert codes(capsys, spec, *arguments, "200000") == ["LK001", "LK018"]
+    assert codes(capsys, spec, *arguments, "302000") == ["LK001"]
+    run(["check", spec, *arguments, "200000"])
+    assert "data/model has 300 kB, before it is compressed, the limit for a layer is 200 kB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("compress", [gzipped, zstandard.compress], ids=["gzip", "zstd"])
+def test_a_file_that_fits_nowhere(tmp_path: Path, compress: Callable[[bytes], bytes], capsys: pytest.CaptureFixture[str]) -> None:
+    """In a compressed layer that shows when it is decoded; one that compresses well isn't meant."""
+    noise = random.Random(1).randbytes(600_000)
+    raw = tar.layer(tar.directory("d"), tar.file("d/zeros", bytes(900_000)), tar.file("d/noise", noise), tar.file("d/n", b"n"))
+    kind = DOCKER_LAYER_GZIP if compress is gzipped else DOCKER_LAYER_ZSTD
+    spec = image(tmp_path, [(compress(raw), kind)], diff_ids=[sha256(raw)])
+    arguments = ("--profile", "generic", "--max-layer-size")
+    assert codes(capsys, spec, *arguments, "200000") == ["LK001"]
+    assert codes(capsys, spec, *arguments, "200000", "--deep") == ["LK001", "LK018"]
+    assert codes(capsys, spec, *arguments, "590000", "--deep") == ["LK001"], "too near to be sure"
+    run(["check", spec, *arguments, "200000", "--deep"])
+    assert "d/noise (600 kB) takes about " in capsys.readouterr().out

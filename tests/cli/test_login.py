@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from layerkit.cli import main
-from layerkit.cli.login import KINDS, registry_name
+from layerkit.cli.login import DEFAULT_REGISTRY, kinds, registry_name
 from layerkit.errors import UsageError
+from layerkit.profiles import REPLICATED
 from layerkit.sandbox import Limits, Sandbox
+from tests.images import attested_archive, small
 
 USER, SECRET = "vendor@example.com", "user-token-6b86b273"
 
@@ -119,8 +121,9 @@ def test_a_registry_that_lets_everybody_in(
 def test_the_three_kinds_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["login", "--help"]) == 0
     help_text = capsys.readouterr().out
-    for line in KINDS.splitlines():
+    for line in kinds(REPLICATED, DEFAULT_REGISTRY).splitlines():
         assert line.strip() in help_text
+    assert help_text.count("  - ") == 3
 
 
 def test_registry_names() -> None:
@@ -129,3 +132,24 @@ def test_registry_names() -> None:
     for text in ("", "registry.example/app", "no host", "https://", "myregistry"):
         with pytest.raises(UsageError, match="expected HOST"):
             registry_name(text)
+
+
+def test_a_registry_s_own_way_to_log_in_is_said(
+    registry: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When it is asked for, when it is refused, and when a push finds nobody logged in."""
+    own = tmp_path / "config" / "layerkit" / "profiles.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('[mine]\nhosts = ["127.0.0.*"]\nlogin = "a robot, and its token; your name, and a password"')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    stdin(monkeypatch, f"{USER}\n", terminal=True)
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda prompt: "wrong")
+    assert main.run(["login", registry.address]) == 5
+    said = capsys.readouterr().err
+    assert f"{registry.address} takes\n  - a robot, and its token\n  - your name, and a password\n" in said
+    assert "nothing was stored; it takes a robot, and its token; your name, and a password\n" in said
+    image = attested_archive(tmp_path / "image.tar", [small()])
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    assert main.run(["push", str(image), f"{registry.address}/app/worker:1"]) == 5
+    said = capsys.readouterr().err
+    assert f"run: layerkit login {registry.address} (a robot, and its token; your name, and a password)" in said

@@ -48,7 +48,7 @@ def test_defaults() -> None:
         "image": "image.tar",
         "splitting": Splitting(None, CompressionChoice(None), None, (), False, None, False, True),
         "connection": Connection(None, False, None, None, False),
-        "upload": Upload(None, ()),
+        "upload": Upload(None, (), False),
         "jobs": None,
         "as_json": False,
     }
@@ -58,7 +58,7 @@ def test_everything_given() -> None:
     line = (
         "--max-layer-size 512MB --compression zstd:19 --format docker --platform linux/amd64 --platform linux/arm/v7 "
         "--keep-attestations --allow-oversized --no-verify --jobs 3 --json --chunk-size 10MiB "
-        "--reuse-from a.example/b:1 --reuse-from a.example/b:2 --username me --password-stdin --plain-http"
+        "--reuse-from a.example/b:1 --reuse-from a.example/b:2 --forget --username me --password-stdin --plain-http"
     )
     result, seen = given(*line.split())
     assert result.exit_code == 0, result.output
@@ -68,7 +68,7 @@ def test_everything_given() -> None:
     assert splitting.family is Family.DOCKER
     assert splitting.platforms == ("linux/amd64", "linux/arm/v7")
     assert (splitting.keep_attestations, splitting.allow_oversized, splitting.verify) == (True, True, False)
-    assert seen["upload"] == Upload(10 << 20, ("a.example/b:1", "a.example/b:2"))
+    assert seen["upload"] == Upload(10 << 20, ("a.example/b:1", "a.example/b:2"), True)
     assert seen["connection"] == Connection("me", True, None, None, True)
     assert (seen["jobs"], seen["as_json"]) == (3, True)
 

@@ -24,6 +24,7 @@ from layerkit.image.manifest import Manifest
 from layerkit.image.media_types import DOCKER_MANIFEST
 from layerkit.report.validation import validate
 from layerkit.sources import open_image
+from tests.contents import Stream
 from tests.sources.builders import (
     ATTESTED,
     Files,
@@ -117,11 +118,11 @@ def test_a_name_that_is_given_replaces_the_image_s(image: Image, tmp_path: Path)
     assert open_image(f"oci-archive:{target(tmp_path)}:you/other:2").root.digest == image.root.digest
 
 
-class _Cut:
+class _Cut(Stream):
     """Content that ends too early, or differs, or fails."""
 
     def __init__(self, size: int, kind: str) -> None:
-        self.size = size
+        super().__init__(size)
         self._kind = kind
 
     def chunks(self, offset: int = 0) -> Iterator[Buffer]:
@@ -154,16 +155,14 @@ def test_a_missing_layer_leaves_nothing(image: Image, tmp_path: Path) -> None:
 def test_left_in_the_middle_of_a_blob(tmp_path: Path) -> None:
     begun = threading.Event()
 
-    class Endless:
-        size = 1 << 40
-
+    class Endless(Stream):
         def chunks(self, offset: int = 0) -> Iterator[Buffer]:
             while True:
                 yield b"x" * 100
                 begun.set()
 
     with OciArchive.to_file(target(tmp_path)) as destination:
-        destination.offer(Blob(Digest("sha256:" + "0" * 64), Endless()), "layer")
+        destination.offer(Blob(Digest("sha256:" + "0" * 64), Endless(1 << 40)), "layer")
         assert begun.wait(10)
     assert list(target(tmp_path).parent.iterdir()) == []
 

@@ -18,6 +18,7 @@ from layerkit.image.digest import Digest, encoded
 from layerkit.image.image import Image
 from layerkit.report.validation import validate
 from layerkit.sources import open_image
+from tests.contents import Stream
 from tests.layered import image_of
 from tests.sources.builders import simple_layout, write_tar
 
@@ -116,16 +117,14 @@ def test_failure_leaves_what_was(tmp_path: Path, existing: bool) -> None:
 def test_left_in_the_middle_of_a_blob(tmp_path: Path) -> None:
     begun = threading.Event()
 
-    class Endless:
-        size = 1 << 40
-
+    class Endless(Stream):
         def chunks(self, offset: int = 0) -> Iterator[Buffer]:
             while True:
                 yield b"x" * 100
                 begun.set()
 
     with OciLayout(tmp_path / "out") as destination:
-        destination.offer(Blob(Digest("sha256:" + "0" * 64), Endless()), "layer")
+        destination.offer(Blob(Digest("sha256:" + "0" * 64), Endless(1 << 40)), "layer")
         assert begun.wait(10)
     assert everything(tmp_path) == set()
 

@@ -10,7 +10,7 @@ from layerkit.image.digest import sha256
 from layerkit.image.image import Image
 from layerkit.image.reference import Reference
 from layerkit.profiles import GENERIC
-from layerkit.pusher.existing import known_layers
+from layerkit.pusher.existing import claimed_layers
 from layerkit.pusher.push import RegistryDestination, Stats
 from layerkit.registry.credentials import ANONYMOUS, Credentials, CredentialSource, Given
 from layerkit.sandbox import Fault, Limits, Sandbox
@@ -125,7 +125,7 @@ def test_the_layers_of_a_tag_by_their_content(tmp_path: Path) -> None:
     with Sandbox(tmp_path) as sandbox:
         pushed(sandbox, both)
         client = client_of(sandbox.address, plain_http=True)
-        known = known_layers(client, Reference(sandbox.address, "app/worker", "1"))
+        known = claimed_layers(client, Reference(sandbox.address, "app/worker", "1"))
         expected = {
             diff_id: layer
             for image in both.platforms()
@@ -134,8 +134,8 @@ def test_the_layers_of_a_tag_by_their_content(tmp_path: Path) -> None:
         assert {digest: layer.fields for digest, layer in known.items()} == {
             digest: layer.fields for digest, layer in expected.items()
         }
-        assert known_layers(client, Reference(sandbox.address, "app/worker", "2")) == {}
-        assert known_layers(client, Reference(sandbox.address, "app/absent", "1")) == {}
+        assert claimed_layers(client, Reference(sandbox.address, "app/worker", "2")) == {}
+        assert claimed_layers(client, Reference(sandbox.address, "app/absent", "1")) == {}
 
 
 def test_an_index_whose_manifests_are_partly_elsewhere(tmp_path: Path) -> None:

@@ -34,9 +34,12 @@ class Service:
     now: float = 0.0
     body: bytes | None = None
     key: str = "token"
+    secret: list[bool] = field(default_factory=list)
+    """Which of the bodies were."""
 
     def send(self, method: str, url: str, headers: dict[str, str], body: Body | None) -> Answer:
         self.asked.append((method, url, headers, b"".join(bytes(piece) for piece in body.open()) if body else b""))
+        self.secret += [body.secret] if body else []
         fields: dict[str, object] = {self.key: f"t{len(self.asked)}"}
         if self.life is not None:
             fields["expires_in"] = self.life
@@ -165,6 +168,7 @@ def test_identity_tokens_are_posted() -> None:
         "client_id": ["layerkit"],
         "refresh_token": [SECRET],
     }
+    assert service.secret == [True], "it isn't sent on to where the service redirects"
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 405])

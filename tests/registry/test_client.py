@@ -14,12 +14,12 @@ from layerkit.errors import (
     UnauthorisedError,
     UnreachableError,
 )
-from layerkit.image.blob import blob_of
+from layerkit.image.blob import blob_of, read_at
 from layerkit.image.digest import Digest
 from layerkit.registry import connect
 from layerkit.registry.answers import Answer
 from layerkit.registry.authorisation import Scope
-from layerkit.registry.client import RegistryClient
+from layerkit.registry.client import RegistryClient, with_digest
 from tests.pusher.images import KNOWN, Waits, client_of, noise
 from tests.registry.docker_registry import KeyPair, new_key_pair
 from tests.registry.scripted import Request, Serve, scripted
@@ -140,6 +140,12 @@ def test_locations(secure: tuple[RegistryClient, str]) -> None:
     assert client.url("http://127.0.0.1/u?_s=1", base) == f"https://{address}/u?_s=1"
 
 
+def test_the_query_is_left_alone() -> None:
+    location = "https://r.example/v2/a/blobs/uploads/1?_state=A%2Bb-_c%3d%3d&x=/+"
+    assert with_digest(location, BLOB.digest) == f"{location}&digest={BLOB.digest}"
+    assert with_digest("https://r.example/u", BLOB.digest) == f"https://r.example/u?digest={BLOB.digest}"
+
+
 def test_a_location_without_tls_elsewhere_is_refused(secure: tuple[RegistryClient, str]) -> None:
     client, _ = secure
     with pytest.raises(RefusedError, match="without TLS"):
@@ -184,6 +190,18 @@ def test_a_registry_that_is_busy_is_asked_again_whether_a_blob_is_there() -> Non
         assert min(waits) >= 3
 
 
+@pytest.mark.parametrize("length", ["9" * 5000, "²", "-5", ""])
+def test_a_length_that_is_none(length: str) -> None:
+    def serve(request: Request) -> None:
+        request.handler.send_response(200)
+        request.handler.send_header("X-Unrelated", "1")
+        request.handler.send_header("Content-Length", length.encode("latin-1", "replace").decode("latin-1"))
+        request.handler.end_headers()
+
+    with scripted(serving(serve)) as server:
+        assert client_of(server.address, plain_http=True).has_blob("a/b", BLOB.digest, BLOB.size) is not False
+
+
 def read(client: RegistryClient, offset: int = 0, digest: Digest = BLOB.digest) -> bytes:
     return b"".join(bytes(piece) for piece in client.blob_content("a/b", digest, BLOB.size).chunks(offset))
 
@@ -220,6 +238,31 @@ def test_another_range_than_asked_for() -> None:
         assert read(client_of(server.address, plain_http=True), 15) == DATA[15:]
         with pytest.raises(RefusedError, match="got others"):
             read(client_of(server.address, plain_http=True), 5)
+
+
+def test_a_section_is_read_without_the_rest() -> None:
+    with scripted(serving(ranged)) as server:
+        content = client_of(server.address, plain_http=True).blob_content("a/b", BLOB.digest, BLOB.size)
+        part = content.section(1_000_000, 2_000_000).section(10, 600_010)
+        assert part.size == 600_000
+        assert read_at(part, 0, 6) == DATA[1_000_010:1_000_016]
+        assert b"".join(bytes(piece) for piece in part.chunks(599_990)) == DATA[1_600_000:1_600_010]
+        assert [request.headers["range"] for request in server.log[1:]] == ["bytes=1000010-1000015", "bytes=1600000-1600009"]
+
+
+def test_a_section_of_a_registry_without_ranges() -> None:
+    with scripted(serving(lambda request: request.reply(200, DATA))) as server:
+        content = client_of(server.address, plain_http=True).blob_content("a/b", BLOB.digest, BLOB.size)
+        assert read_at(content, 1_234_567, 1000) == DATA[1_234_567:1_235_567]
+
+
+@pytest.mark.parametrize("value", ["bytes " + "9" * 5000 + "-/1", "bytes ²-5/9", "bytes */5", ""])
+def test_a_content_range_that_says_nothing(value: str) -> None:
+    with (
+        scripted(serving(lambda request: request.reply(206, DATA, Content_Range=value))) as server,
+        pytest.raises(RefusedError, match="got others"),
+    ):
+        read(client_of(server.address, plain_http=True), 5)
 
 
 def test_a_blob_that_is_not_there() -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from layerkit.errors import HelperError, UsageError
 from layerkit.registry.credential_helpers import Helper
+from layerkit.registry.credential_keys import HUB_KEY, candidate_keys, canonical
 from layerkit.registry.credential_store import CredentialStore
-from layerkit.registry.credentials import HUB_KEY, Credentials, FileCredentials, Kind, candidate_keys
+from layerkit.registry.credentials import Credentials, FileCredentials, Kind
 
 SECRET = "hunter2-1b9d6bcd"
 
@@ -111,12 +114,30 @@ def test_where_was_looked(tmp_path: Path) -> None:
     assert FileCredentials({"XDG_RUNTIME_DIR": str(tmp_path)}, tmp_path).lookup("reg.example").tried == (str(path),)
 
 
-@pytest.mark.parametrize(
-    "key", ["reg.example", "https://reg.example", "https://reg.example/v1/", "http://reg.example/v2/", "reg.example/"]
-)
+SPELLINGS = [
+    "reg.example",
+    "reg.example/",
+    "reg.example:443",
+    "REG.Example",
+    "Reg.Example:443/v2/",
+    "reg.example/v1/",
+    "https://reg.example",
+    "https://reg.example/v1/",
+    "https://reg.example/v2/",
+    "https://REG.EXAMPLE:443/v2",
+    "https://user@reg.example/",
+    "http://reg.example/v2/",
+    "http://reg.example:80",
+]
+"""All of one host."""
+
+
+@pytest.mark.parametrize("key", SPELLINGS)
 def test_keys_that_name_the_host(tmp_path: Path, key: str) -> None:
     write(tmp_path / ".docker/config.json", auths={key: packed("u")})
     assert found(tmp_path) == Credentials("u", SECRET)
+    assert found(tmp_path, "reg.example:443") == Credentials("u", SECRET)
+    assert found(tmp_path, "Reg.Example") == Credentials("u", SECRET)
     assert found(tmp_path, "reg.example:5000") is None
     assert found(tmp_path, "sub.reg.example") is None
 
@@ -141,7 +162,52 @@ def test_docker_hub_has_several_names(tmp_path: Path) -> None:
     write(tmp_path / ".docker/config.json", auths={HUB_KEY: packed("hub")})
     for registry in ("docker.io", "index.docker.io", "registry-1.docker.io"):
         assert found(tmp_path, registry) == Credentials("hub", SECRET)
-    assert "docker.io/library" in list(candidate_keys("docker.io", "library/busybox"))
+    for key in (
+        "docker.io",
+        "index.docker.io/v1/",
+        "https://registry-1.docker.io/v2/",
+        "https://index.docker.io/v1",
+        "Docker.IO",
+    ):
+        write(tmp_path / ".docker/config.json", auths={key: packed("hub")})
+        assert found(tmp_path, "docker.io", "library/busybox") == Credentials("hub", SECRET)
+    assert list(candidate_keys("index.docker.io", "library/busybox")) == [
+        "docker.io/library/busybox",
+        "docker.io/library",
+        "docker.io",
+    ]
+
+
+def test_what_docker_keeps_beside_a_login_by_browser_is_no_login(tmp_path: Path) -> None:
+    auths = {f"{HUB_KEY}{kind}-token": packed(kind) for kind in ("access", "refresh")}
+    write(tmp_path / ".docker/config.json", auths=auths)
+    assert found(tmp_path, "docker.io") is None
+    write(tmp_path / ".docker/config.json", auths={**auths, HUB_KEY: packed("hub")})
+    assert found(tmp_path, "docker.io") == Credentials("hub", SECRET)
+
+
+def test_a_logout_erases_every_spelling(tmp_path: Path, helper: dict[str, str]) -> None:
+    keep(helper, "https://reg.example/v2/", "typed")
+    path = write(tmp_path / ".docker/config.json", credsStore="test", auths={"https://reg.example/v2/": {}, "other": {}})
+    assert CredentialStore(path, helper).erase("reg.example") == ["docker-credential-test", str(path)]
+    assert not Path(helper["KEPT"], "https___reg.example_v2_").exists()
+    assert json.loads(path.read_text())["auths"] == {"other": {}}
+
+
+def test_the_registry_as_the_user_spells_it_comes_first(tmp_path: Path) -> None:
+    """Two logins to one host, each under its spelling: none is lost."""
+    auths = {"https://reg.example/v2/": packed("url"), "reg.example:443": packed("port"), "reg.example": packed("plain")}
+    write(tmp_path / ".docker/config.json", auths=auths)
+    for registry, user in [("reg.example", "plain"), ("reg.example:443", "port"), ("REG.example", "url")]:
+        assert found(tmp_path, registry) == Credentials(user, SECRET)
+    auths["reg.example"] = {}
+    write(tmp_path / ".docker/config.json", auths=auths)
+    assert found(tmp_path) == Credentials("url", SECRET), "an empty entry hides nothing"
+
+
+@given(st.text("aZ.:/@vh12 [", max_size=12))
+def test_any_key_has_one_canonical_form(text: str) -> None:
+    assert canonical(canonical(text)) == canonical(text)
 
 
 def test_kinds_of_entries(tmp_path: Path) -> None:
@@ -181,6 +247,60 @@ def test_helpers_beat_stores_beat_files(tmp_path: Path, helper: dict[str, str]) 
     identity = found(tmp_path, **helper)
     assert identity is not None
     assert identity.kind is Kind.IDENTITY_TOKEN
+
+
+@pytest.mark.parametrize("key", [*SPELLINGS, "reg.example/a"])
+def test_a_helper_under_any_spelling(tmp_path: Path, helper: dict[str, str], key: str) -> None:
+    """It is asked for what docker asks for, and for what stands in the file."""
+    path = write(tmp_path / ".docker/config.json", credHelpers={key: "test"})
+    assert found(tmp_path, **helper) is None
+    calls = Path(helper["KEPT"], "calls")
+    first = "reg.example/a" if key == "reg.example/a" else "reg.example"
+    keep(helper, first, "from-helper")
+    assert found(tmp_path, **helper) == Credentials("from-helper", SECRET)
+    Path(helper["KEPT"], first.replace("/", "_")).unlink()
+    keep(helper, key, "as spelt")
+    assert found(tmp_path, **helper) == Credentials("as spelt", SECRET)
+    assert path.exists() and calls.read_text().startswith("get get")
+
+
+def test_a_store_is_asked_for_the_spellings_that_docker_left_in_the_file(tmp_path: Path, helper: dict[str, str]) -> None:
+    """`docker login https://reg.example/v2/` keeps the credentials under just that, and leaves an empty entry."""
+    keep(helper, "https://reg.example/v2/", "typed")
+    write(tmp_path / ".docker/config.json", credsStore="test", auths={"https://reg.example/v2/": {}, "other": {}})
+    assert found(tmp_path, **helper) == Credentials("typed", SECRET)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("ecr-login", "amazon-ecr-credential-helper"), ("gcloud", "the Google Cloud CLI"), ("acr-env", "docker-credential-acr-env")],
+)
+def test_a_helper_that_is_missing_is_named(tmp_path: Path, name: str, part: str) -> None:
+    path = write(tmp_path / ".docker/config.json", credHelpers={"reg.example": name})
+    environment = {"XDG_RUNTIME_DIR": str(tmp_path), "PATH": str(tmp_path)}
+    tried = FileCredentials(environment, tmp_path).lookup("reg.example").tried
+    assert tried == (f"{path}: docker-credential-{name} is not on the PATH (it is part of {part})", str(path))
+
+
+def test_a_file_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+    """/run/containers of another user: told of once, and the next file counts."""
+    write(tmp_path / ".docker/config.json", auths={"reg.example": packed("docker")})
+    loop = tmp_path / "runtime/containers/auth.json"
+    loop.parent.mkdir(parents=True)
+    loop.symlink_to(loop)  # root can read everything else
+    notes: list[str] = []
+    source = FileCredentials({"XDG_RUNTIME_DIR": str(tmp_path / "runtime")}, tmp_path, note=notes.append)
+    assert source.lookup("reg.example").credentials == Credentials("docker", SECRET)
+    assert source.lookup("other.example").tried == (str(tmp_path / ".docker/config.json"), f"{loop}, which can't be read")
+    assert notes == [f"{loop}: can't be read (Too many levels of symbolic links), passed over"]
+    with pytest.raises(UsageError, match="no such file"):
+        FileCredentials({}, tmp_path, loop).lookup("reg.example")
+
+
+def test_a_folder_where_a_file_should_be(tmp_path: Path) -> None:
+    """What a container engine makes of a bind mount whose source isn't there."""
+    (tmp_path / ".docker/config.json").mkdir(parents=True)
+    assert found(tmp_path) is None
 
 
 @pytest.mark.parametrize("name", ["broken", "odd", "absent", "../evil"])

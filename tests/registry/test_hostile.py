@@ -14,7 +14,8 @@ from layerkit.pusher.protocol import acknowledged
 from layerkit.registry import connect
 from layerkit.registry.answers import Answer
 from layerkit.registry.client import RegistryClient
-from layerkit.registry.credentials import home_of, normal_key, parse_auth_file
+from layerkit.registry.credential_keys import canonical
+from layerkit.registry.credentials import home_of, parse_auth_file
 from layerkit.registry.proxies import proxies_from
 from layerkit.sources import open_image
 from tests.pusher.images import client_of
@@ -126,7 +127,7 @@ def test_credentials_that_are_none() -> None:
     for data in (b"[" * 100_000, b'{"auths":' + DIGITS.encode() + b"}"):
         with pytest.raises(UsageError, match="expected JSON as docker login or podman login write it"):
             parse_auth_file(data, "config.json")
-    assert normal_key("https://[") == "https://["
+    assert canonical("https://[") == "https:/["
     odd = parse_auth_file(b'{"auths":{"https://[":{},"a":{"username":"\\ud800","password":"\\udfff"}}}', "config.json")
     found = odd.lookup("a", "", {}).credentials
     assert found is not None

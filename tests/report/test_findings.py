@@ -12,7 +12,7 @@ from layerkit.image.blob import blob_of
 from layerkit.image.image import Image
 from layerkit.image.manifest import Index, parse_document, to_json
 from layerkit.image.media_types import DOCKER_INDEX, OCI_INDEX, Compression, Family, declared_compression
-from layerkit.profiles import PROFILES, Profile, profile_named
+from layerkit.profiles import KNOWN, Profile
 from layerkit.report.findings import FIXED_BY, Finding, check
 from layerkit.rewrite import fix_image, options_for
 from tests.fixtures import FIXTURES
@@ -53,7 +53,7 @@ def _changed(before: Image, after: Image) -> list[str]:
 
 
 @pytest.mark.skipif(not FIXTURES.is_dir(), reason="the folder of real images is absent")
-@pytest.mark.parametrize("profile", [profile.name for profile in PROFILES])
+@pytest.mark.parametrize("profile", [profile.name for profile in KNOWN])
 @pytest.mark.parametrize("spec", list(specs()), ids=lambda spec: spec.removeprefix(str(FIXTURES)))
 def test_for_every_fixture(spec: str, profile: str) -> None:
     try:
@@ -62,14 +62,14 @@ def test_for_every_fixture(spec: str, profile: str) -> None:
         return  # tests of the sources say why
     for limit in LIMITS:
         try:
-            holds(image, profile_named(profile), limit)
+            holds(image, KNOWN.named(profile), limit)
         except LayerkitError as error:
             assert error.exit_code in (3, 4), error
-            findings = check(image, profile_named(profile), limit)
+            findings = check(image, KNOWN.named(profile), limit)
             assert error.exit_code == 3 or findings, f"check finds nothing, and fix says: {error}"
 
 
-@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+@pytest.mark.parametrize("profile", list(KNOWN), ids=lambda profile: profile.name)
 @pytest.mark.parametrize("family", list(Family))
 @pytest.mark.parametrize("attested", [False, True])
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_lists_of_the_other_family(tmp_path: Path, index: str, manifests: Family
         image.name, image.root.changed(mediaType=index, digest=blob.digest, size=blob.size), {**image.blobs, blob.digest: blob}
     )
     mixed = manifests is None or (manifests is Family.DOCKER) != (index == DOCKER_INDEX)
-    assert ("LK004" in {finding.code for finding in check(image, profile_named("generic"), LIMITS[1])}) == mixed
-    for profile in PROFILES:
+    assert ("LK004" in {finding.code for finding in check(image, KNOWN.named("generic"), LIMITS[1])}) == mixed
+    for profile in KNOWN:
         holds(image, profile, LIMITS[1])
     assert isinstance(parse_document(raw, "index"), Index)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerkit.report.sizes import format_seconds, format_share, format_size, parse_size
+from layerkit.report.sizes import format_seconds, format_share, format_size
+from layerkit.sizes import parse_size
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from layerkit.compression.decode import decoded
+from layerkit.compression.kind import sniff
 from layerkit.errors import CannotFixError, UnsplittableError
 from layerkit.filesystem import verify
 from layerkit.image.blob import Blob, Writing, blob_of
@@ -22,7 +23,6 @@ from layerkit.image.media_types import (
     OCI_LAYER_ZSTD,
     Compression,
     Family,
-    sniff,
 )
 from layerkit.image.seekable import STARGZ_SIZE, STARGZ_TOC
 from layerkit.profiles import GENERIC, REPLICATED
@@ -167,8 +167,9 @@ def test_encrypted_layer_over_the_limit(tmp_path: Path) -> None:
     assert fix_image(image, options_for(GENERIC, max_layer_size=LIMIT, allow_oversized=True)).image.root == image.root
 
 
-def test_what_the_target_has_takes_a_parts_place(tmp_path: Path) -> None:
-    """By diff_id: its compressed bytes may be others."""
+@pytest.mark.parametrize("proven", [True, False])
+def test_what_the_target_has_takes_a_parts_place(tmp_path: Path, proven: bool) -> None:
+    """By diff_id: its compressed bytes may be others. Only when it is certain that it is that."""
     files: Files = {}
     image = opened(tmp_path, files, add_image(files, [large()]))
     part = fixed(image).changes[0].parts[0]
@@ -178,15 +179,22 @@ def test_what_the_target_has_takes_a_parts_place(tmp_path: Path) -> None:
         stream.write(raw)
     other = blob_of(packed.getvalue())
     assert other.digest != part.blob.digest
-    known = Known(Descriptor.of(OCI_LAYER_GZIP, other.digest, other.size), other)
+    asked: list[bool] = []
+
+    def is_proven() -> bool:
+        asked.append(True)
+        return proven
+
+    known = Known(Descriptor.of(OCI_LAYER_GZIP, other.digest, other.size), other, is_proven)
     options = replace(options_for(GENERIC, max_layer_size=LIMIT), known={part.diff_id: known})
     receiver = Taken()
     result = fix_image(image, options, receiver=receiver).image
     offered = receiver.blobs
     first = result.platforms()[0].manifest.layers[0]
-    assert first.digest == other.digest
-    assert other in offered
-    assert part.blob.digest not in {blob.digest for blob in offered}
+    assert first.digest == (other.digest if proven else part.blob.digest)
+    assert (other in offered) == proven
+    assert (part.blob.digest in {blob.digest for blob in offered}) != proven
+    assert asked
     assert not verify(image, result)
 
 
