@@ -7,7 +7,7 @@ entries with the same number have the same attributes: nobody who doesn't know t
 import functools
 import secrets
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from layerkit.errors import DamagedError
 from layerkit.filesystem.entry import NANOSECONDS, Entry, entry_of, mode_and_owner
@@ -19,6 +19,7 @@ _FILE, _SYMLINK, _DIRECTORY = Kind.FILE, Kind.SYMLINK, Kind.DIRECTORY
 _KINDS = (_FILE, _DIRECTORY, _SYMLINK, Kind.HARD_LINK, Kind.CHAR_DEVICE, Kind.BLOCK_DEVICE, Kind.FIFO)
 _MORE = 1
 """The lowest bit: is it more than the numbers that every header has, and a target? The three above it are the kind."""
+_HALF = 1 << 63
 _pack = struct.Struct("4q").pack
 
 
@@ -60,6 +61,13 @@ def linked_attributes(before: int, link: Entry) -> int:
     if after == before or (kind is _FILE and not (before | after) & _MORE):
         return after
     return _digest(_pack(before, after, 0, 0), kind) | _MORE
+
+
+def hidden_attributes(attributes: int, marks: Iterable[bytes]) -> int:
+    """Of something that these marks of upper layers hide from some overlays, in any order."""
+    for mark in marks:
+        attributes += hash(_SECRET + mark) & -16
+    return (attributes + _HALF) % (2 * _HALF) - _HALF
 
 
 def kind_of(attributes: int) -> Kind:

@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from layerkit.filesystem.attributes import kind_of
-from layerkit.filesystem.difference import ABSENT, Difference, show, show_mode, show_path, show_time, show_value
+from layerkit.filesystem.difference import ABSENT, Difference, show, show_marks, show_mode, show_path, show_time, show_value
 from layerkit.filesystem.directory import Directory, Inode, directories
 from layerkit.filesystem.entry import Entry
 from layerkit.filesystem.rows import Row
 from layerkit.tar.header import Kind
+
+_TOLD = ("attributes", "implied", "contested", "marks", "shown")
+"""What of a directory is compared, besides what is in it."""
 
 Node = Directory | Inode | Row
 
@@ -82,7 +85,7 @@ def _differing(before: Directory, after: Directory) -> Iterator[_Place]:
         path, left, right = waiting.pop()
         if left is right and not left.children:
             continue
-        if (left.attributes, left.implied, left.contested) != (right.attributes, right.implied, right.contested):
+        if any(getattr(left, told) != getattr(right, told) for told in _TOLD):
             yield _Place((left, right), path, b"", left.place, left, right)
         odd: list[bytes] = []
         for name in left.children.keys() | right.children.keys():
@@ -137,13 +140,17 @@ class _Links:
         firsts: tuple[dict[int, _Place], ...] = {}, {}
         for place in self._places:
             for first, node in zip(firsts, (place.before, place.after), strict=True):
-                known = first.setdefault(id(node), place)
+                known = first.setdefault(_identity(node), place)
                 if (place.above, place.name) < (known.above, known.name):
-                    first[id(node)] = place
+                    first[_identity(node)] = place
         for place in self._places:
-            one, other = firsts[0][id(place.before)], firsts[1][id(place.after)]
+            one, other = firsts[0][_identity(place.before)], firsts[1][_identity(place.after)]
             if one is not other:
                 yield place._replace(firsts=(_joined(one.above, one.name), _joined(other.above, other.name)))
+
+
+def _identity(node: Node | None) -> int:
+    return id(node.whole or node) if isinstance(node, Inode) else id(node)
 
 
 class _Names:
@@ -189,6 +196,13 @@ def _compare_directories(path: bytes, before: Directory, after: Directory, found
             found.append(Difference(show_path(path), "directory entry", _presence(before), _presence(after)))
     elif before.attributes != after.attributes:
         found.append(Difference(show_path(path), "directory entry", "as it was", "changed"))
+    if before.marks != after.marks:
+        found.append(Difference(show_path(path), "overlay mark", show_marks(before.marks), show_marks(after.marks)))
+    for shown in before.shown.keys() | after.shown.keys():
+        if before.shown.get(shown) != after.shown.get(shown):
+            found.append(
+                Difference(show_path(shown), "redirect or metacopy", "finds what it should below", "finds something else")
+            )
     for name in before.contested.keys() | after.contested.keys():
         if before.contested.get(name) != after.contested.get(name):
             place = show_path(_joined(path, name))
@@ -217,6 +231,8 @@ def _compare_entries(path: bytes, before: Entry, after: Entry, found: list[Diffe
         differ.append(("device", _device(before), _device(after)))
     differ.extend(_records("xattr", before.xattrs, after.xattrs))
     differ.extend(_records("pax global", before.globals, after.globals))
+    if before.hidden != after.hidden:
+        differ.append(("hidden by a layer above", show_marks(before.hidden), show_marks(after.hidden)))
     found.extend(Difference(show_path(path), *difference) for difference in differ)
 
 

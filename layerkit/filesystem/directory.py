@@ -12,6 +12,7 @@ import struct
 from collections.abc import Collection, Container, Iterator, Mapping
 
 from layerkit.filesystem.entry import Entry
+from layerkit.filesystem.marks import NO_MARKS, Look
 from layerkit.filesystem.rows import Row, Rows
 
 _ROOT = secrets.token_bytes(8)
@@ -22,7 +23,7 @@ _KEY = struct.Struct("q")
 class Inode:
     """A symlink, or what hard links share: paths that are hard links of each other hold the same object."""
 
-    __slots__ = ("attributes", "digest", "entry", "link", "origin")
+    __slots__ = ("attributes", "digest", "entry", "link", "origin", "whole")
 
     def __init__(self, attributes: int, digest: bytes, link: bytes | None = None, entry: Entry | None = None) -> None:
         self.attributes = attributes
@@ -33,6 +34,8 @@ class Inode:
         """All of it, if that is wanted."""
         self.origin: int | None = None
         """Key of the path that was linked to first; None as long as no hard link leads here."""
+        self.whole: Inode | None = None
+        """If some overlays don't see it at this path: the inode that they may see at others."""
 
 
 class Directory:
@@ -47,9 +50,12 @@ class Directory:
         "files",
         "implied",
         "key",
+        "looks",
+        "marks",
         "merged",
         "opaque",
         "replaces",
+        "shown",
         "whiteouts",
     )
 
@@ -75,6 +81,12 @@ class Directory:
         """Names of lower layers that are hidden."""
         self.contested: Mapping[bytes, str] = {}
         """Names that one layer both holds and hides, and how: appliers differ on them."""
+        self.marks = NO_MARKS
+        """What hides all that lower layers have here from some overlays."""
+        self.looks: tuple[Look, ...] = ()
+        """Of the root: what shows something of lower layers."""
+        self.shown: Mapping[bytes, int] = {}
+        """Of the root: paths that do, and a digest of what they found in layers that were merged."""
         self.merged = False
         """Was it made by merging layers, and may be changed by merging another into it?"""
 
@@ -92,10 +104,18 @@ class Directory:
         place: int = _KEY.unpack(self.key)[0]
         return place
 
+    def own(self) -> "Directory":
+        """One that may be changed by merging: this, if it was made by that, or else a copy."""
+        if self.merged:
+            return self
+        own = self.copy()
+        own.merged = True
+        return own
+
     def copy(self) -> "Directory":
         """Another one of the same content, which can be changed; what is in it is shared."""
         other = Directory(self.key)
-        for slot in ("attributes", "entry", "implied", "opaque", "replaces", "whiteouts", "contested"):
+        for slot in ("attributes", "entry", "implied", "opaque", "replaces", "whiteouts", "contested", "marks", "looks", "shown"):
             setattr(other, slot, getattr(self, slot))
         other.children = dict(self.children)
         other.files = Rows(self.files.width, self.files.data) if self.files is not None else None

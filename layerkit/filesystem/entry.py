@@ -31,7 +31,7 @@ everyone's, applies none of them."""
 class Entry:
     """One inode. Paths that are hard links of each other hold the same object."""
 
-    __slots__ = ("device", "digest", "gid", "globals", "kind", "link", "mode", "mtime", "size", "uid", "xattrs")
+    __slots__ = ("device", "digest", "gid", "globals", "hidden", "kind", "link", "mode", "mtime", "size", "uid", "xattrs")
 
     def __init__(self, kind: Kind, mode: int, uid: int, gid: int, mtime: int) -> None:
         self.kind = kind
@@ -52,6 +52,8 @@ class Entry:
         """Major and minor number."""
         self.globals = NOTHING
         """Pax global records in force: some readers apply them, Go's doesn't. None for those that a part may repeat."""
+        self.hidden: tuple[bytes, ...] = ()
+        """Marks of upper layers' directories that hide it from some overlays."""
 
 
 def entry_of(member: Member, globals_in_force: Mapping[bytes, bytes], where: str) -> Entry:

@@ -14,6 +14,7 @@ from layerkit.errors import DamagedError
 from layerkit.filesystem.attributes import attributes_in, attributes_of, kind_of, linked_attributes, plain_attributes
 from layerkit.filesystem.directory import Directory, Inode
 from layerkit.filesystem.entry import NOTHING, Entry, entry_of, globals_after, sparse_map
+from layerkit.filesystem.marks import NO_MARKS, joined_marks, take_marks
 from layerkit.filesystem.rows import NUMBERS, Index, Row, Rows, pack_numbers
 from layerkit.image.blob import Buffer
 from layerkit.tar.framing import Framer, Member, clean
@@ -83,6 +84,8 @@ class LayerTree:
         inodes then have theirs, too."""
         self.where = where
         self.root = Directory()
+        self.replaced: list[tuple[bytes, Directory | Entry]] = []
+        """Paths that the layer holds twice, and what took room there first, as far as its entries are wanted."""
         self._fingerprint = fingerprint
         self._empty = fingerprint(b"").digest()
         self._width = NUMBERS + len(self._empty)
@@ -194,25 +197,36 @@ class LayerTree:
             return None
         if not name and kind is not _DIRECTORY:
             raise self._error(member, "a directory as the root", f"a {kind.value}")
-        if self._wanted is None and kind is not _HARD_LINK:
-            entry = None
+        kept = self._wanted is not None
+        marks = NO_MARKS
+        entry = None
+        if not kept and not member.pax and kind is not _HARD_LINK:
             attributes = attributes_in(member, self._globals, self.where)
         else:
             entry = entry_of(member, self._globals, self.where)
+            if entry.xattrs:
+                marks, look = take_marks(entry, member.path)
+                if look is not None:
+                    self.root.looks += (look,)
             attributes = attributes_of(entry, kind) if kind is not _HARD_LINK else 0  # they are its target's
         if kind is _DIRECTORY:
             directory = self._put_directory(above, name, member)
-            directory.attributes, directory.entry = attributes, entry
+            directory.attributes = attributes
+            directory.entry = entry if kept else None
+            if marks:
+                directory.marks = joined_marks(directory.marks, set(marks).difference(directory.marks))
             return None
         parent = self._directory(above, member)
         if name in parent.children or parent.contested or parent.entries is not None:
-            self._make_room(parent, name)
+            self._make_room(parent, name, member.path)
         if entry is not None and kind is _HARD_LINK:
             inode = self._linked(parent, name, member, entry)
             if inode is not None:
                 parent.children[name] = inode
                 return None
             attributes = attributes_of(entry, kind)
+        if not kept:
+            entry = None
         if kind is _SYMLINK:
             parent.children[name] = Inode(attributes, self._empty, member.link, entry)
             return None
@@ -234,7 +248,7 @@ class LayerTree:
             if isinstance(child, Directory):
                 directory = child
             else:
-                self._make_room(parent, name, directory=True)
+                self._make_room(parent, name, member.path, directory=True)
                 directory = parent.children[name] = parent.below(name)
         directory.implied = False
         return directory
@@ -248,7 +262,7 @@ class LayerTree:
             directory.contested = {**directory.contested, hidden: "held, then hidden by a whiteout of its own layer"}
         directory.whiteouts |= {hidden}
 
-    def _make_room(self, parent: Directory, name: bytes, *, directory: bool = False) -> None:
+    def _make_room(self, parent: Directory, name: bytes, path: bytes, *, directory: bool = False) -> None:
         """Something else takes the place of whatever `name` was. Anything but a directory hides what is below by itself, so that
         a whiteout beside it says nothing more. A file's row may stay: whatever comes counts before it."""
         if directory and name in parent.whiteouts and name not in parent.children and self._find(parent, name) is None:
@@ -256,8 +270,12 @@ class LayerTree:
         elif not directory and name in parent.contested:
             parent.contested = {other: how for other, how in parent.contested.items() if other != name}
         before = parent.children.pop(name, None)
-        if parent.entries is not None:
-            parent.entries.pop(name, None)
+        entry = parent.entries.pop(name, None) if parent.entries is not None else None
+        if isinstance(before, Inode):
+            entry = before.entry
+        gone = before if isinstance(before, Directory) else entry
+        if gone is not None and self._wanted is not None:
+            self.replaced.append((path, gone))
         if before is not None and (isinstance(before, Directory) or before.link is not None):
             self._known = {b"": self.root}
 
@@ -268,9 +286,8 @@ class LayerTree:
         parent_path, _, name = target_path.rpartition(b"/")
         parent = self._walk(parent_path, member, create=False)
         inode = None
-        if parent is not None and (
-            parent is not above or name != own
-        ):  # a link to itself finds nothing: appliers make room first
+        itself = parent is above and name == own  # which is gone: appliers make room first
+        if parent is not None and not itself:
             inode = self._inode(parent, name)
         if inode is None:
             link.link = target_path
@@ -336,7 +353,7 @@ class LayerTree:
                     raise self._in_the_way(member, name, file.attributes)
                 if not create:
                     return None
-                self._make_room(here[-1], name, directory=True)
+                self._make_room(here[-1], name, path, directory=True)
                 child = here[-1].children[name] = here[-1].below(name)
             if isinstance(child, Directory):
                 here.append(child)
