@@ -10,7 +10,7 @@ import os
 
 from layerkit.compression.codec import codec_for
 from layerkit.compression.decode import decoded
-from layerkit.image.blob import Sliceable, read_at
+from layerkit.image.blob import Content, read_at
 from layerkit.image.media_types import Compression, sniff
 from layerkit.spool import Spool
 from layerkit.streams.encoded import PIECE, EncodedStream
@@ -24,12 +24,12 @@ MIN_BOUNDARIES = 32
 _LEAST_PIECE = 4 << 10
 
 
-def compression_of(source: Sliceable) -> Compression:
+def compression_of(source: Content) -> Compression:
     return sniff(read_at(source, 0, 6))
 
 
 def open_stream(
-    source: Sliceable,
+    source: Content,
     where: str,
     *,
     compression: Compression,
