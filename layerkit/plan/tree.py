@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from layerkit.errors import CannotFixError
 from layerkit.plan.directory_times import timeless
+from layerkit.plan.overlay_marks import without_marks
 from layerkit.tar.framing import Member, clean
 from layerkit.tar.header import BLOCK, Kind
 
@@ -186,11 +187,11 @@ class Tree:
         return self._part.get(path)
 
     def entry(self, path: bytes) -> bytes:
-        """The member run of a directory or symlink, as it was last seen."""
+        """The member run of a directory or symlink, as it was last seen, but for marks that would hide what other parts hold."""
         stored = self._directories.get(path)
         if stored is None:
             stored = self._symlinks[path][1]
-        return stored.ljust(-(-len(stored) // BLOCK) * BLOCK, b"\0")
+        return without_marks(stored.ljust(-(-len(stored) // BLOCK) * BLOCK, b"\0"))
 
     def repeat(self, path: bytes) -> bytes:
         """The entry without its times, for a part that needs it above its members; see `timeless`."""

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import pytest
 
 from layerkit import fix, open_image, verify
-from layerkit.errors import ProofError
 from layerkit.image.image import Image
 from layerkit.plan.overlay_marks import without_marks
 from tests.fixtures import FIXTURES
@@ -92,7 +91,6 @@ def test_a_device_of_no_number_is_a_whiteout_to_overlays(overlay_judge: Judge) -
 
 @pytest.mark.skipif(not (FIXTURES / "cases").is_dir(), reason="the folder of cases is absent")
 @pytest.mark.parametrize("name", ["t-fuse-opaque-xattr.tar", "t-overlay-opaque-xattr.tar"])
-@pytest.mark.xfail(reason="parts still repeat marks; the proof refuses them", raises=ProofError, strict=True)
 def test_cases(overlay_judge: Judge, name: str) -> None:
     """What builders did leave."""
     since = time.time_ns()
