@@ -61,6 +61,7 @@ class GzipStream:
 
     def __init__(self, blob: Content, where: str, *, limit: int) -> None:
         self.codec: Codec = GzipCodec()
+        self.size: int | None = blob.size
         self._blob = blob
         self._where = where
         self._piece = min(max(limit // _PIECES, _LEAST_PIECE), PIECE)
