@@ -14,7 +14,6 @@ from layerkit.registry.client import connect
 from layerkit.rewrite import fix_image, options_for
 from layerkit.rewrite.plan import LayerPlan, plan_layers
 from layerkit.sources import open_image as _open_image
-from layerkit.spool import Spool
 from layerkit.state import State
 
 
@@ -67,7 +66,7 @@ def fix(
         proven=verify,
         jobs=jobs,
     )
-    return fix_image(image, options, spool=Spool(), progress=progress).image
+    return fix_image(image, options, progress=progress).image
 
 
 def push(
