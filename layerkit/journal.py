@@ -34,7 +34,7 @@ class Journal:
         with self._lock, self._passing_over():
             fd = self._opened()
             data = os.pread(fd, MOST, 0) if fd >= 0 else b""
-        return data.decode("utf-8", "replace").split("\n")
+        return [line for line in data.decode("utf-8", "replace").split("\n") if line]
 
     def say(self, line: str) -> None:
         """Keeps a line, which has no end of line in it."""

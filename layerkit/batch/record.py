@@ -16,6 +16,9 @@ from typing import Any, Protocol
 
 from layerkit.image.digest import Digest, is_digest
 
+RECORD = "batch"
+"""The journal's name."""
+
 MOST_LINES = 200_000
 """Lines above which the journal is made short: to what still says something, and the newer half of that if need be."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
+from layerkit.image.digest import Digest
 from layerkit.image.reference import Reference
 from layerkit.profiles import Profile
 from layerkit.progress import SILENT, Progress
@@ -15,6 +16,7 @@ from layerkit.pusher.host import SMALLEST_BODY, Host
 from layerkit.pusher.rules import first_rules
 from layerkit.pusher.target import Target, Traffic
 from layerkit.pusher.whereabouts import Whereabouts
+from layerkit.registry.authorisation import Scope
 from layerkit.registry.client import RegistryClient
 from layerkit.state import NOTHING_REMEMBERED, State
 
@@ -53,6 +55,10 @@ class Pool:
         others = tuple(repository for repository in mount_from if repository != reference.repository)
         traffic = Traffic()
         return Target(self.client, reference.repository, self.host, self._commit_seconds, others, progress, traffic, self._state)
+
+    def tag_digest(self, reference: Reference) -> Digest | None:
+        """What the tag holds; None: nothing, or nothing that one may see. Raises UnreachableError."""
+        return self.client.tag_digest(reference.repository, reference.tag, Scope(reference.repository, "pull,push"))
 
     def look(self, work: Callable[[], None]) -> None:
         """Has it done by a thread that asks. Raises RuntimeError when the pool is closed."""

@@ -8,7 +8,7 @@ import errno
 import importlib
 import os
 import stat
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,9 +19,10 @@ from layerkit.image.image import Image
 from layerkit.image.layout import DOCKER_FILE, INDEX_FILE, Name
 from layerkit.image.media_types import Compression
 from layerkit.progress import Progress
-from layerkit.sources.docker_archive import open_docker_archive, read_items
+from layerkit.sources.docker_archive import held_by_docker, open_docker_archive, read_items
 from layerkit.sources.folder import Directory, Folder, Within
-from layerkit.sources.oci_layout import open_layout
+from layerkit.sources.naming import Held
+from layerkit.sources.oci_layout import held_by_layout, open_layout
 from layerkit.sources.outer_tar import OuterTar
 from layerkit.sources.spool import spool_file, spool_stream
 from layerkit.sources.transports import Transport, missing_file
@@ -30,55 +31,69 @@ from layerkit.tar.header import BLOCK, ZERO_BLOCK, HeaderError, parse_header
 STDIN_NAME = "standard input"
 
 
-def open_path(text: str, transport: Transport, name: str | None, progress: Progress) -> Image:
-    """`transport` PATH: whatever is there. Raises ImageError that says what is wrong, UsageError when several are meant."""
+@dataclass(frozen=True)
+class Opened:
+    """A place that holds an image, or several: opened once, whichever of them are wanted."""
+
+    folder: Folder
+    packed: bool
+
+    def image(self, transport: Transport, name: str | None, progress: Progress) -> Image:
+        """The image called `name`, or the only one. Raises ImageError that says what is wrong, UsageError when several are
+        meant."""
+        return open_folder(self.folder, transport, name, progress, packed=self.packed)
+
+    def held(self, transport: Transport) -> list[Held]:
+        """All images, in the order in which they are listed. Raises as `image`."""
+        return held_in(self.folder, transport)
+
+
+def opened_path(text: str, progress: Progress) -> Opened:
+    """Whatever is there. Raises ImageError that says what is wrong."""
     path = Path(text)
     try:
         if path.is_dir():
-            return open_folder(Directory(path, text), transport, name, progress, packed=False)
+            return Opened(Directory(path, text), packed=False)
         if path.exists() and not path.is_file():
-            return open_stream(path.open("rb"), text, name, progress)  # a named pipe, or the shell's <(...)
+            return opened_stream(path.open("rb"), text, progress)  # a named pipe, or the shell's <(...)
         file = InputFile(path, name=text)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise missing_file(text) from None
         raise ImageError(f"{text}: {error.strerror}") from None
-    return open_file(file, transport, name, progress)
+    return opened_file(file, progress)
 
 
-def open_stdin(stdin: BinaryIO, name: str | None, progress: Progress) -> Image:
+def opened_stdin(stdin: BinaryIO, progress: Progress) -> Opened:
     """Standard input: read in place when it is a file, spooled when it is a pipe."""
     try:
         descriptor = stdin.fileno()
         if stat.S_ISREG(os.fstat(descriptor).st_mode) and os.lseek(descriptor, 0, os.SEEK_CUR) == 0:
             file = InputFile(Path(STDIN_NAME), name=STDIN_NAME, fd=os.dup(descriptor))
-            return open_file(file, Transport.PATH, name, progress)
+            return opened_file(file, progress)
     except OSError:
         pass  # no file descriptor at all, or one that has no position
     if stdin.isatty():
         raise UsageError("standard input is a terminal; expected an image, as in: docker save NAME | layerkit ... -")
-    return open_stream(stdin, STDIN_NAME, name, progress)
+    return opened_stream(stdin, STDIN_NAME, progress)
 
 
-def open_stream(stream: BinaryIO, title: str, name: str | None, progress: Progress) -> Image:
+def opened_stream(stream: BinaryIO, title: str, progress: Progress) -> Opened:
     with stream:
         file = spool_stream(stream, title, progress)
-    return open_file(file, Transport.PATH, name, progress)
+    return opened_file(file, progress)
 
 
-def open_file(file: InputFile, transport: Transport, name: str | None, progress: Progress) -> Image:
+def opened_file(file: InputFile, progress: Progress) -> Opened:
     compression = compression_of(FileRange(file, 0, file.size))
     if compression is not Compression.NONE:
         file = spool_file(file, compression, progress)
     _check_is_tar(file)
-    return open_folder(OuterTar(file), transport, name, progress, packed=True)
+    return Opened(OuterTar(file), packed=True)
 
 
 def open_folder(folder: Folder, transport: Transport, name: str | None, progress: Progress, *, packed: bool) -> Image:
-    top = folder.children("")
-    inner = _only_folder(folder, top)
-    if inner is not None:
-        folder, top = inner, inner.children("")
+    folder, top = _with_the_image(folder)
     oci_kind = "OCI archive" if packed else "OCI layout"
     docker_kind = "docker archive" if packed else "unpacked docker archive"
     if transport in (Transport.OCI_ARCHIVE, Transport.OCI_LAYOUT):
@@ -111,6 +126,28 @@ def _is_complete(image: Image) -> bool:
     """Is there something to run, with all its blobs? Platforms that aren't there at all don't count (a sparse index)."""
     platforms = image.platforms()
     return bool(platforms) and all(image.has(layer) for platform in platforms for layer in platform.manifest.layers)
+
+
+def held_in(folder: Folder, transport: Transport) -> list[Held]:
+    """The images in a folder. Of those that are in both forms, the OCI side says which there are, unless it lists none."""
+    folder, top = _with_the_image(folder)
+    if transport is Transport.DOCKER_ARCHIVE or (transport is Transport.PATH and INDEX_FILE not in top and DOCKER_FILE in top):
+        return held_by_docker(folder)
+    if transport is Transport.PATH and INDEX_FILE not in top:
+        raise _not_an_image(folder.name, top)
+    try:
+        return held_by_layout(folder)
+    except ImageError:
+        if transport is Transport.PATH and DOCKER_FILE in top:
+            return held_by_docker(folder)
+        raise
+
+
+def _with_the_image(folder: Folder) -> tuple[Folder, list[str]]:
+    """The folder that holds the image, and what is in it."""
+    top = folder.children("")
+    inner = _only_folder(folder, top)
+    return (folder, top) if inner is None else (inner, inner.children(""))
 
 
 def _only_folder(folder: Folder, top: list[str]) -> Folder | None:

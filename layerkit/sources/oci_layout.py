@@ -18,7 +18,8 @@ from layerkit.image.manifest import Descriptor, Index, Manifest, parse_document
 from layerkit.image.media_types import OCI_INDEX
 from layerkit.image.referrers import Referrer, referrer
 from layerkit.sources.folder import Folder, read_document
-from layerkit.sources.naming import ambiguous, at_position, unknown
+from layerkit.sources.naming import Held, ambiguous, at_position, unknown
+from layerkit.sources.transports import Transport
 
 
 class LayoutBlobs(Mapping[Digest, Blob]):
@@ -51,6 +52,35 @@ class LayoutBlobs(Mapping[Digest, Blob]):
 def open_layout(folder: Folder, name: str | None, kind: str) -> Image:
     """The image called `name`, or the only one. Raises NotAnImageError when there is none, UsageError when there are several,
     DamagedError for an `index.json` that is none."""
+    listed = _read(folder)
+    image = _chosen(listed, name, folder, "oci-archive" if kind == "OCI archive" else "oci", kind)
+    image.document(image.root)  # what can't be read at all is refused here, not in the middle of the work
+    return image
+
+
+def held_by_layout(folder: Folder) -> list[Held]:
+    """Each name once, whatever its manifests' platforms; what has none by its position. Raises as `open_layout`."""
+    listed = _read(folder)
+    chosen = listed.images
+    if len({listed.names[entry.digest] for entry in chosen}) == 1 and (len(chosen) == 1 or _are_platforms(chosen, listed.layout)):
+        names: Sequence[Name | None] = listed.names[chosen[0].digest] or [None]
+        # Its names are the same image's: each is asked for by itself.
+        return [Held(name.text if name and len(names) > 1 else None, _own(name), Transport.OCI_LAYOUT) for name in names]
+    found: dict[str, Held] = {}
+    for number, entry in enumerate(listed.entries):
+        if entry not in chosen:
+            continue
+        for name in listed.names[entry.digest] or [None]:
+            by = name.text if name is not None else f"@{number}"
+            found.setdefault(by, Held(by, _own(name), Transport.OCI_LAYOUT))
+    return list(found.values())
+
+
+def _own(name: Name | None) -> str | None:
+    return None if name is None or name.is_tag else name.text
+
+
+def _read(folder: Folder) -> "_Listed":
     content = folder.find(INDEX_FILE)
     where = f"{folder.name}: {INDEX_FILE}"
     if content is None:
@@ -60,10 +90,7 @@ def open_layout(folder: Folder, name: str | None, kind: str) -> Image:
         raise DamagedError.mismatch(where, expected="an index", found=f"a manifest ({document.media_type})")
     if not document.entries:
         raise NotAnImageError(f"{where}: it lists no image")
-    listed = _Listed.of(document, Image(folder.name, document.entries[0], LayoutBlobs(folder, {})))
-    image = _chosen(listed, name, folder, "oci-archive" if kind == "OCI archive" else "oci", kind)
-    image.document(image.root)  # what can't be read at all is refused here, not in the middle of the work
-    return image
+    return _Listed.of(document, Image(folder.name, document.entries[0], LayoutBlobs(folder, {})))
 
 
 @dataclass(frozen=True)
