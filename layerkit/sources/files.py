@@ -8,7 +8,8 @@ import errno
 import importlib
 import os
 import stat
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +23,7 @@ from layerkit.progress import Progress
 from layerkit.sources.docker_archive import held_by_docker, open_docker_archive, read_items
 from layerkit.sources.folder import Directory, Folder, Within
 from layerkit.sources.naming import Held
-from layerkit.sources.oci_layout import held_by_layout, open_layout
+from layerkit.sources.oci_layout import Listed, held_by_layout, open_layout, read_layout
 from layerkit.sources.outer_tar import OuterTar
 from layerkit.sources.spool import spool_file, spool_stream
 from layerkit.sources.transports import Transport, missing_file
@@ -31,21 +32,68 @@ from layerkit.tar.header import BLOCK, ZERO_BLOCK, HeaderError, parse_header
 STDIN_NAME = "standard input"
 
 
-@dataclass(frozen=True)
 class Opened:
-    """A place that holds an image, or several: opened once, whichever of them are wanted."""
+    """A place that holds an image, or several: opened and listed once, whichever of them are wanted. Thread-safe."""
 
-    folder: Folder
-    packed: bool
+    def __init__(self, folder: Folder, *, packed: bool) -> None:
+        self._packed = packed
+        self._top = folder.children("")
+        inner = _only_folder(folder, self._top)
+        if inner is not None:
+            folder, self._top = inner, inner.children("")
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._listed: Listed | None = None
 
     def image(self, transport: Transport, name: str | None, progress: Progress) -> Image:
         """The image called `name`, or the only one. Raises ImageError that says what is wrong, UsageError when several are
         meant."""
-        return open_folder(self.folder, transport, name, progress, packed=self.packed)
+        oci_kind = "OCI archive" if self._packed else "OCI layout"
+        docker_kind = "docker archive" if self._packed else "unpacked docker archive"
+        if transport in (Transport.OCI_ARCHIVE, Transport.OCI_LAYOUT):
+            return open_layout(self._layout(), name, oci_kind)
+        if transport is Transport.DOCKER_ARCHIVE:
+            return open_docker_archive(self._folder, name, docker_kind, progress)
+        if INDEX_FILE in self._top and DOCKER_FILE in self._top:
+            return self._hybrid(name, oci_kind, docker_kind, progress)
+        if INDEX_FILE in self._top:
+            return open_layout(self._layout(), name, oci_kind)
+        if DOCKER_FILE in self._top:
+            return open_docker_archive(self._folder, name, docker_kind, progress)
+        raise _not_an_image(self._folder.name, self._top)
 
     def held(self, transport: Transport) -> list[Held]:
-        """All images, in the order in which they are listed. Raises as `image`."""
-        return held_in(self.folder, transport)
+        """All images, in the order in which they are listed. Of a place that lists them in both forms, the OCI side says which
+        there are, unless it lists none. Raises as `image`."""
+        is_guess = transport is Transport.PATH
+        if transport is Transport.DOCKER_ARCHIVE or (is_guess and INDEX_FILE not in self._top and DOCKER_FILE in self._top):
+            return held_by_docker(self._folder)
+        if is_guess and INDEX_FILE not in self._top:
+            raise _not_an_image(self._folder.name, self._top)
+        try:
+            return held_by_layout(self._layout())
+        except ImageError:
+            if is_guess and DOCKER_FILE in self._top:
+                return held_by_docker(self._folder)
+            raise
+
+    def _layout(self) -> Listed:
+        with self._lock:
+            if self._listed is None:
+                self._listed = read_layout(self._folder)
+            return self._listed
+
+    def _hybrid(self, name: str | None, oci_kind: str, docker_kind: str, progress: Progress) -> Image:
+        try:
+            image = open_layout(self._layout(), name, oci_kind)
+            complete = _is_complete(image)
+        except ImageError:
+            complete = False
+        if not complete:
+            return open_docker_archive(self._folder, name, docker_kind, progress)
+        if image.reference is None and len(items := set(read_items(self._folder))) == 1:
+            image = replace(image, names=tuple(map(Name, dict.fromkeys(items.pop().names))) or image.names)
+        return image
 
 
 def opened_path(text: str, progress: Progress) -> Opened:
@@ -92,62 +140,10 @@ def opened_file(file: InputFile, progress: Progress) -> Opened:
     return Opened(OuterTar(file), packed=True)
 
 
-def open_folder(folder: Folder, transport: Transport, name: str | None, progress: Progress, *, packed: bool) -> Image:
-    folder, top = _with_the_image(folder)
-    oci_kind = "OCI archive" if packed else "OCI layout"
-    docker_kind = "docker archive" if packed else "unpacked docker archive"
-    if transport in (Transport.OCI_ARCHIVE, Transport.OCI_LAYOUT):
-        return open_layout(folder, name, oci_kind)
-    if transport is Transport.DOCKER_ARCHIVE:
-        return open_docker_archive(folder, name, docker_kind, progress)
-    if INDEX_FILE in top and DOCKER_FILE in top:
-        return _open_hybrid(folder, name, oci_kind, docker_kind, progress)
-    if INDEX_FILE in top:
-        return open_layout(folder, name, oci_kind)
-    if DOCKER_FILE in top:
-        return open_docker_archive(folder, name, docker_kind, progress)
-    raise _not_an_image(folder.name, top)
-
-
-def _open_hybrid(folder: Folder, name: str | None, oci_kind: str, docker_kind: str, progress: Progress) -> Image:
-    try:
-        image = open_layout(folder, name, oci_kind)
-        complete = _is_complete(image)
-    except ImageError:
-        complete = False
-    if not complete:
-        return open_docker_archive(folder, name, docker_kind, progress)
-    if image.reference is None and len(items := set(read_items(folder))) == 1:
-        image = replace(image, names=tuple(map(Name, dict.fromkeys(items.pop().names))) or image.names)
-    return image
-
-
 def _is_complete(image: Image) -> bool:
     """Is there something to run, with all its blobs? Platforms that aren't there at all don't count (a sparse index)."""
     platforms = image.platforms()
     return bool(platforms) and all(image.has(layer) for platform in platforms for layer in platform.manifest.layers)
-
-
-def held_in(folder: Folder, transport: Transport) -> list[Held]:
-    """The images in a folder. Of those that are in both forms, the OCI side says which there are, unless it lists none."""
-    folder, top = _with_the_image(folder)
-    if transport is Transport.DOCKER_ARCHIVE or (transport is Transport.PATH and INDEX_FILE not in top and DOCKER_FILE in top):
-        return held_by_docker(folder)
-    if transport is Transport.PATH and INDEX_FILE not in top:
-        raise _not_an_image(folder.name, top)
-    try:
-        return held_by_layout(folder)
-    except ImageError:
-        if transport is Transport.PATH and DOCKER_FILE in top:
-            return held_by_docker(folder)
-        raise
-
-
-def _with_the_image(folder: Folder) -> tuple[Folder, list[str]]:
-    """The folder that holds the image, and what is in it."""
-    top = folder.children("")
-    inner = _only_folder(folder, top)
-    return (folder, top) if inner is None else (inner, inner.children(""))
 
 
 def _only_folder(folder: Folder, top: list[str]) -> Folder | None:
