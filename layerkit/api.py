@@ -14,6 +14,7 @@ from layerkit.batch.shards import WHOLE, parse_shard
 from layerkit.batch.sources import Sources
 from layerkit.choices import parse_compression
 from layerkit.errors import UsageError
+from layerkit.filesystem import verify
 from layerkit.image.image import Image
 from layerkit.image.media_types import Compression, Family
 from layerkit.image.reference import parse_reference
@@ -27,10 +28,16 @@ from layerkit.sources import open_image as _open_image
 from layerkit.sources import opened_at
 from layerkit.state import State
 
+__all__ = ["batch", "fix", "open_image", "push", "split_plan", "verify"]
+
 
 def open_image(spec: str | Path, *, progress: Progress = SILENT, environment: Mapping[str, str] | None = None) -> Image:
     """The image that `spec` names: a path (archive, compressed archive or layout directory, told apart by content),
     `oci-archive:PATH[:NAME]`, `oci:DIR[:NAME]`, `docker-archive:PATH[:NAME]`, `docker-daemon:NAME` or `docker://REFERENCE`.
+
+        >>> image = layerkit.open_image("image.tar")
+        >>> [str(found.platform) for found in image.platforms()]
+        ['linux/amd64']
 
     No layer is read. `environment` is where credentials and proxies for registries are looked up, the process's by default.
     Raises ImageError, UsageError, RefusedError, UnreachableError."""
@@ -41,7 +48,11 @@ def open_image(spec: str | Path, *, progress: Progress = SILENT, environment: Ma
 
 
 def split_plan(image: Image, *, max_layer_size: int | None = None, profile: Profile = GENERIC) -> list[LayerPlan]:
-    """What `fix` would do with each layer, without reading it. `max_layer_size` is in bytes, compressed."""
+    """What `fix` would do with each layer, without reading it. `max_layer_size` is in bytes, compressed.
+
+    >>> [plan.decision.action.value for plan in layerkit.split_plan(layerkit.open_image("image.tar"), max_layer_size=100_000)]
+    ['keep', 'split']
+    """
     return plan_layers(image, options_for(profile, max_layer_size=max_layer_size))
 
 
@@ -62,6 +73,13 @@ def fix(
 ) -> Image:
     """The image without attestations and with no layer above `max_layer_size` bytes compressed (the profile's by default),
     proven to give the same filesystem unless `verify` is False.
+
+        >>> image = layerkit.open_image("image.tar")
+        >>> fixed = layerkit.fix(image, max_layer_size=100_000)
+        >>> max(layer.size for found in fixed.platforms() for layer in found.manifest.layers) <= 100_000
+        True
+        >>> layerkit.verify(image, fixed)
+        []
 
     Reads the layers that have to change and writes nothing, but for a temporary file that holds what had to be compressed.
     Raises ImageError, CannotFixError, UsageError."""
@@ -92,6 +110,9 @@ def push(
     environment: Mapping[str, str] | None = None,
 ) -> str:
     """Uploads the image as it is, the tag last; returns `HOST/REPOSITORY:TAG@DIGEST`. Blobs that are there already aren't sent.
+
+        >>> layerkit.push(layerkit.open_image("image.tar"), f"{registry}/my-app/worker:1.0")     # "ghcr.io", say
+        '.../my-app/worker:1.0@sha256:...'
 
     Credentials are looked up where docker and podman keep them unless given. What the registry teaches, and where an upload
     stands, is remembered in the user's state directory, by `environment`. Raises UsageError for a name that can't be,
@@ -147,7 +168,12 @@ def batch(
     folder of the record, the user's state directory by default. The rest is as in `fix` and `push`, for every image.
 
     An image that fails is a result, with its error and exit code. Raises UsageError for a list that can't be meant, before
-    anything is done; closing the iterator ends what runs."""
+    anything is done; closing the iterator ends what runs.
+
+    >>> lines = [f"image.tar {registry}/team/worker:1", f"gone.tar {registry}/team/gone:1"]
+    >>> sorted((result.line.image, result.status.value) for result in layerkit.batch(lines))
+    [('gone.tar', 'failed'), ('image.tar', 'done')]
+    """
     variables = os.environ if environment is None else environment
     kept = State(state, progress.note) if state is not None else State.of(variables, progress.note)
 

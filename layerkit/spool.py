@@ -12,7 +12,7 @@ import weakref
 from pathlib import Path
 
 from layerkit.errors import OutputError
-from layerkit.image.blob import Bytes, Content, FileRange, InputFile, Sliceable
+from layerkit.image.blob import Bytes, Content, FileRange, InputFile
 
 MEMORY = 64 << 20
 """Bytes kept in memory at most."""
@@ -50,7 +50,7 @@ class Spool:
         self.size = 0
         """Bytes on disk."""
 
-    def keep(self, data: bytes) -> Sliceable:
+    def keep(self, data: bytes) -> Content:
         """`data`, readable again. Raises OutputError when the disk is full."""
         if not self._room.take(len(data)):
             return self.append(data)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from layerkit.errors import UnsplittableError
 from layerkit.plan.directory_times import is_shelf
+from layerkit.plan.overlay_marks import hides_below
 from layerkit.plan.placement import Glue, Placement, Replan, Step, Tail
 from layerkit.plan.ranking import Ranking
 from layerkit.plan.tree import Located, Tree, show
@@ -186,7 +187,8 @@ class Planner:
         step = self._placement.place(member, located)
         if member.kind is not _DIRECTORY or head is not None:
             self._leading = False
-        if self._leading or (member.kind is _DIRECTORY and self._takes_times_from(located)):
+        # An entry that hides what is below has to be there as it is, once.
+        if (self._leading or (member.kind is _DIRECTORY and self._takes_times_from(located))) and not hides_below(member):
             self._untimed = True
             step = Step(insert=(step.insert if step is not None else b"") + self._tree.repeat(path), keep=False)
         if step is not None:

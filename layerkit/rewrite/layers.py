@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from layerkit.compression.kind import compression_of
 from layerkit.errors import CannotFixError
 from layerkit.image.blob import Blob, Writing
 from layerkit.image.digest import Digest, short
-from layerkit.image.heads import compression_of
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
 from layerkit.image.media_types import (

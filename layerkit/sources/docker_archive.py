@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from layerkit.compression.kind import compression_of
 from layerkit.errors import DamagedError, ImageError, MissingBlobError, NotAnImageError
 from layerkit.image.blob import Blob, FileRange, blob_of
 from layerkit.image.digest import Digest, encoded, sha256
 from layerkit.image.foreign import kind_of
-from layerkit.image.heads import compression_of
 from layerkit.image.image import Image
 from layerkit.image.keys import ARCHIVE_ITEM, specified
 from layerkit.image.layout import DOCKER_FILE, Name, same_name

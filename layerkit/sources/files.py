@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from layerkit.compression.kind import compression_of
 from layerkit.errors import ImageError, LayerkitError, NotAnImageError, UsageError
-from layerkit.image.blob import FileRange, InputFile
-from layerkit.image.heads import compression_of, first_bytes
+from layerkit.image.blob import FileRange, InputFile, read_at
 from layerkit.image.image import Image
 from layerkit.image.layout import DOCKER_FILE, INDEX_FILE, Name
 from layerkit.image.media_types import Compression
@@ -159,7 +159,7 @@ def _check_is_tar(file: InputFile) -> None:
     """Raises NotAnImageError that says what the bytes are instead."""
     if file.size == 0:
         raise NotAnImageError(f"{file.name}: expected an image, found an empty file")
-    head = first_bytes(FileRange(file, 0, file.size), BLOCK)
+    head = read_at(FileRange(file, 0, file.size), 0, BLOCK)
     if head == ZERO_BLOCK:
         raise NotAnImageError(f"{file.name}: expected an image, found an empty tar")
     try:
@@ -174,7 +174,7 @@ def _check_is_tar(file: InputFile) -> None:
 
 def _described(file: InputFile) -> str:
     """What the file really is, in libmagic's words."""
-    head = first_bytes(FileRange(file, 0, file.size), 1 << 16)
+    head = read_at(FileRange(file, 0, file.size), 0, 1 << 16)
     try:
         importlib.import_module("pylibmagic")  # brings libmagic where the system has none
         import magic

@@ -16,7 +16,7 @@ from layerkit.compression.codec import Codec, Decoder, GzipCodec
 from layerkit.compression.deflate_bits import ending
 from layerkit.compression.inflater import WINDOW, Inflater, StreamError
 from layerkit.errors import DamagedError
-from layerkit.image.blob import Buffer, Sliceable, read_at
+from layerkit.image.blob import Buffer, Content, read_at
 from layerkit.streams.deflate_blocks import CERTAIN, Neighbourhood, block_start
 from layerkit.streams.stream import Boundary, NoBoundary, Output, SeveralMembers, Stop
 
@@ -59,7 +59,7 @@ class GzipStream:
     lookahead = _LOOKAHEAD
     shortest = _SHORTEST
 
-    def __init__(self, blob: Sliceable, where: str, *, limit: int) -> None:
+    def __init__(self, blob: Content, where: str, *, limit: int) -> None:
         self.codec: Codec = GzipCodec()
         self._blob = blob
         self._where = where
@@ -98,7 +98,7 @@ class GzipStream:
         near = self._near(kept)
         return None if near is None else near.first_after(raw)
 
-    def compressed(self, start: int, end: int) -> Sliceable:
+    def compressed(self, start: int, end: int) -> Content:
         return self._blob.section(start, end)
 
     def close(self) -> None:
@@ -198,7 +198,7 @@ class GzipStream:
 class _Stops:
     """Where the stream is stopped, depending on nothing but its bytes and where reading began."""
 
-    def __init__(self, blob: Sliceable, at: int, every: int, history: bytes) -> None:
+    def __init__(self, blob: Content, at: int, every: int, history: bytes) -> None:
         self._blob = blob
         self._every = every
         self._next = at + every

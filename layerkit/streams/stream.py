@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from layerkit.compression.codec import Codec, Decoder
-from layerkit.image.blob import Buffer, Sliceable
+from layerkit.image.blob import Buffer, Content
 
 
 class Boundary(NamedTuple):
@@ -94,7 +94,7 @@ class Stream(Protocol):
     def first_after(self, kept: Sequence[Output], raw: int) -> Boundary | None:
         """The first boundary at or after a raw offset that is found in `kept`."""
 
-    def compressed(self, start: int, end: int) -> Sliceable:
+    def compressed(self, start: int, end: int) -> Content:
         """Bytes [start, end) of the compressed stream."""
 
     def close(self) -> None: ...

@@ -12,6 +12,7 @@ import pytest
 import layerkit
 from layerkit.deliver import deliver
 from layerkit.errors import BlobTooLargeError, BlobTooSlowError, ProofError, UnsplittableError
+from layerkit.filesystem.proof import Proof
 from layerkit.image.blob import Blob, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
@@ -19,7 +20,6 @@ from layerkit.profiles import GENERIC
 from layerkit.progress import Silent
 from layerkit.rewrite import options_for
 from layerkit.sources import open_image
-from layerkit.verify.proof import Proof
 from tests.images import attested_archive, large, small
 
 

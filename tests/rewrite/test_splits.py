@@ -17,7 +17,7 @@ from layerkit.rewrite import fix_image, options_for, splits
 from layerkit.rewrite.layers import Nobody
 from layerkit.rewrite.splits import Key, SharedSplits
 from layerkit.spool import Room, Spool
-from layerkit.verify import verify
+from layerkit.filesystem import verify
 from tests.images import LIMIT, add_image, large, opened, small
 
 

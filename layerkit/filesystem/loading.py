@@ -1,7 +1,7 @@
 """Layers of both sides, decoded side by side.
 
-In: layers of images. Out: their trees, each layer decoded once however often it occurs, its blob's digest and its diff_id
-compared on the way.
+In: layers of images. Out: their trees, each layer decoded once however often it occurs (and once more if entries of it are
+wanted), its blob's digest and its diff_id compared on the way.
 """
 
 import os
@@ -13,13 +13,14 @@ from typing import NamedTuple, Self
 
 from layerkit.compression.decode import decoded_chunks
 from layerkit.errors import DamagedError
+from layerkit.filesystem.directory import Directory
+from layerkit.filesystem.layer_tree import LayerTree
 from layerkit.image.blob import Blob, Buffer, Content
 from layerkit.image.digest import Digest, algorithm, hasher_for, short
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
 from layerkit.image.seekable import indexing_members
 from layerkit.progress import Progress, Task
-from layerkit.verify.layer_tree import Directory, LayerTree
 
 
 class Loaded(NamedTuple):
@@ -35,7 +36,7 @@ class Loader:
         self._progress = progress
         self._pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1, thread_name_prefix="verify")
         self._stop = threading.Event()
-        self._loading: dict[tuple[Digest, Digest], Future[Loaded]] = {}
+        self._loading: dict[tuple[Digest, Digest, frozenset[bytes], frozenset[int]], Future[Loaded]] = {}
         self._checking: list[tuple[Digest, Content, Future[None]]] = []
 
     def __enter__(self) -> Self:
@@ -45,13 +46,16 @@ class Loader:
         self._stop.set()
         self._pool.shutdown(cancel_futures=True)
 
-    def load(self, image: Image, layer: Descriptor, number: int, diff_id: Digest) -> Future[Loaded]:
-        """The tree of a layer, without the members that index its bytes. Its result raises ImageError when the layer is missing
-        or damaged, or isn't what `diff_id` says."""
-        key = layer.digest, diff_id
+    def load(
+        self, image: Image, layer: Descriptor, number: int, diff_id: Digest, wanted: frozenset[int] = frozenset()
+    ) -> Future[Loaded]:
+        """The tree of a layer, without the members that index its bytes, and with the entries of the paths whose keys are
+        `wanted`. Its result raises ImageError when the layer is missing or damaged, or isn't what `diff_id` says."""
+        left_out = indexing_members(layer)
+        key = layer.digest, diff_id, left_out, wanted
         if key not in self._loading:
             where = f"{image.name}: layer {number} ({short(layer.digest)})"
-            self._loading[key] = self._pool.submit(self._load, image.blob(layer), where, diff_id, indexing_members(layer))
+            self._loading[key] = self._pool.submit(self._load, image.blob(layer), where, diff_id, left_out, wanted)
         return self._loading[key]
 
     def check(self, image: Image, layer: Descriptor) -> Future[None]:
@@ -64,8 +68,8 @@ class Loader:
         self._checking.append((blob.digest, blob.content, future))
         return future
 
-    def _load(self, blob: Blob, where: str, diff_id: Digest, left_out: frozenset[bytes]) -> Loaded:
-        tree = LayerTree(where)
+    def _load(self, blob: Blob, where: str, diff_id: Digest, left_out: frozenset[bytes], wanted: frozenset[int]) -> Loaded:
+        tree = LayerTree(where, wanted=wanted or None)
         hasher = hasher_for(diff_id)
         uncompressed = blob.digest == diff_id  # `verified` compares it
         with self._progress.task(f"layer {short(blob.digest)}", blob.size) as task:
@@ -74,8 +78,7 @@ class Loader:
                     hasher.update(piece)
                 tree.feed(piece)
         root = tree.close()
-        for path in left_out:
-            root.children.pop(path, None)
+        root.remove(left_out)
         if uncompressed:
             return Loaded(root, diff_id)
         found = Digest(f"{algorithm(diff_id)}:{hasher.hexdigest()}")

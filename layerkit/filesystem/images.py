@@ -3,32 +3,38 @@
 In: two images. Out: the differences of their filesystems and of the config's parts that must not change. Layers that both sides
 have, at the bottom or at the top, are known to be the same by their digests: their bytes are verified but not decoded. The
 layers between are merged by themselves and compared together with what they hide; only if that differs is everything decoded,
-to say what comes of it.
+to say what comes of it. Trees are digests of what is there. Those layers that hold something of what differs are read once more,
+to say how.
 """
 
+import functools
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import NamedTuple
 
 from layerkit.errors import DamagedError, UsageError
+from layerkit.filesystem.compare import compare, differing, same_markers
+from layerkit.filesystem.configs import compare_configs
+from layerkit.filesystem.difference import ABSENT, Difference
+from layerkit.filesystem.directory import Directory, holds_any
+from layerkit.filesystem.loading import Loaded, Loader
+from layerkit.filesystem.view import overlay
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image, PlatformImage
 from layerkit.image.manifest import Descriptor
 from layerkit.image.media_types import is_foreign_layer, is_ordinary_layer
 from layerkit.progress import SILENT, Progress
-from layerkit.verify.compare import compare, same_markers
-from layerkit.verify.configs import compare_configs
-from layerkit.verify.difference import ABSENT, Difference
-from layerkit.verify.layer_tree import Directory
-from layerkit.verify.loading import Loaded, Loader
-from layerkit.verify.view import overlay
 
 
 def verify(
     before: Image, after: Image, *, platforms: Sequence[str] = (), progress: Progress = SILENT, jobs: int | None = None
 ) -> list[Difference]:
     """The differences between two images' filesystems and configs, in the order of paths; empty when they are the same.
+
+        >>> image = layerkit.open_image("image.tar")
+        >>> layerkit.verify(image, layerkit.fix(image, max_layer_size=100_000))
+        []
 
     `platforms` (`os/architecture[/variant]`) restricts it to those; `jobs` is how many layers are decoded at a time (default: the
     number of cores). Raises ImageError when either side is damaged, UsageError for a platform that neither has."""
@@ -106,17 +112,13 @@ def _compare_layers(before: _Side, after: _Side, loader: Loader, progress: Progr
     middles = [_load(side, range(first, len(side.layers) - last), loader) for side in (before, after)]
     for check in checks:
         check.result()
-    one, other = (_merged(Directory(), middle) for middle in middles)
-    found = compare(one, other)
-    same = not found and (not first or same_markers(one, other))
-    if same or not (first or last):
-        return found
-    views = []
-    for side, middle in zip((before, after), middles, strict=True):
-        bottom = _load(side, range(first), loader)
-        top = _load(side, range(len(side.layers) - last, len(side.layers)), loader)
-        views.append(_merged(Directory(), [*bottom, *middle, *top]))
-    return compare(*views)
+    one, other = map(_merged, middles)
+    keys = differing(one, other)
+    if not keys and (not first or same_markers(one, other)):
+        return []
+    if first or last:
+        keys = differing(*(_merged(_load(side, range(len(side.layers)), loader)) for side in (before, after)))
+    return compare(*(_merged(_load(side, range(len(side.layers)), loader, keys)) for side in (before, after))) if keys else []
 
 
 def _common(left: Sequence[Digest], right: Sequence[Digest]) -> int:
@@ -133,8 +135,8 @@ def _absent_on_both(layer: Descriptor, before: Image, after: Image, progress: Pr
     return absent
 
 
-def _load(side: _Side, numbers: range, loader: Loader) -> list[Future[Loaded]]:
-    """The trees of some of a side's layers, being decoded."""
+def _load(side: _Side, numbers: range, loader: Loader, wanted: frozenset[int] = frozenset()) -> list[Future[Loaded]]:
+    """The trees of some of a side's layers, being decoded; those that hold something `wanted` with its entries."""
     if not numbers:
         return []
     diff_ids = side.diff_ids()
@@ -148,11 +150,14 @@ def _load(side: _Side, numbers: range, loader: Loader) -> list[Future[Loaded]]:
                 found=f"media type {layer.media_type!r}",
                 why="it can only be compared with the very same layer",
             )
-        loading.append(loader.load(side.image, layer, number + 1, diff_ids[number]))
+        load = functools.partial(loader.load, side.image, layer, number + 1, diff_ids[number])
+        future = load()
+        loading.append(load(wanted) if wanted and holds_any(future.result().tree, wanted) else future)
     return loading
 
 
-def _merged(view: Directory, loading: Sequence[Future[Loaded]]) -> Directory:
+def _merged(loading: Sequence[Future[Loaded]]) -> Directory:
+    view = Directory()
     for future in loading:
         view = overlay(view, future.result().tree)
     return view

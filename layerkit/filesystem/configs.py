@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from layerkit.filesystem.difference import ABSENT, Difference
 from layerkit.image.manifest import Config, History
-from layerkit.verify.difference import ABSENT, Difference
 
 _LAYERED = ("rootfs", "history")
 _LONG = 200

@@ -1,5 +1,7 @@
 """One difference, and how its values read."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -33,6 +35,12 @@ def show(text: bytes) -> str:
     """Bytes of an image for people and JSON: undecodable bytes and control characters escaped."""
     decoded = text.decode("utf-8", "backslashreplace")
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in decoded)
+
+
+def show_marks(marks: Iterable[bytes]) -> str:
+    """Each once, with the number of layers that have it, if that is more than one."""
+    counted = Counter(marks)
+    return ", ".join(show(mark) + (f" of {count} layers" if count > 1 else "") for mark, count in counted.items()) or "none"
 
 
 def show_mode(mode: int) -> str:

@@ -1,17 +1,20 @@
 """The merged view against a model, and against what the specification says in single cases."""
 
 import hashlib
+from collections.abc import Container
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from layerkit.errors import DamagedError
+from layerkit.filesystem import compare, merged_view
+from layerkit.filesystem.compare import differing, same_markers
+from layerkit.filesystem.directory import Directory
+from layerkit.filesystem.entry import Entry
+from layerkit.filesystem.layer_tree import LayerTree
+from layerkit.filesystem.view import layer_tree, overlay, walk
 from layerkit.tar.header import Kind
-from layerkit.verify import compare, merged_view
-from layerkit.verify.entry import Entry
-from layerkit.verify.layer_tree import Directory
-from layerkit.verify.view import layer_tree, overlay, walk
 from tests.stacks import Model, Op, Record, model_of, stacks, tar_of
 from tests.tar_building import (
     char_device,
@@ -296,3 +299,57 @@ def test_errors(runs: list[bytes], error: str) -> None:
 def test_unended() -> None:
     with pytest.raises(DamagedError, match="layer 1: offset 512: expected an end-of-archive block"):
         view_of(file("a"))
+
+
+def digests(tars: list[bytes], wanted: Container[int] | None = None) -> Directory:
+    """What `verify` and the proof merge: the entries of what is wanted, and digests of everything."""
+    view = Directory()
+    for tar in tars:
+        tree = LayerTree("layer", wanted=wanted)
+        tree.feed(tar)
+        view = overlay(view, tree.close())
+    return view
+
+
+@given(stack=stacks(max_size=8), other=stacks(max_size=8), shared=st.integers(0, 4))
+def test_digests_tell_apart_what_entries_do(stack: list[list[Op]], other: list[list[Op]], shared: int) -> None:
+    """And the entries of what digests say differs explain it as well as all entries would."""
+    both = [list(map(tar_of, one)) for one in (stack, [*stack[:shared], *other])]
+    everything = compare(*(view_of(*tars) for tars in both))
+    keys = differing(*map(digests, both))
+    assert bool(keys) == bool(everything)
+    assert compare(*(digests(tars, keys) for tars in both)) == everything
+    if keys:
+        assert compare(*map(digests, both)) != [], "something is said without any entry"
+
+
+@given(stack=stacks(max_layers=4))
+def test_layers_trees_stay_as_they_are(stack: list[list[Op]]) -> None:
+    """Merging doesn't change a layer's tree, which may be part of several views."""
+    trees, again = ([layer_tree([tar_of(ops)], "layer") for ops in stack] for _ in range(2))
+    for _ in range(2):
+        view = Directory()
+        for tree in trees:
+            view = overlay(view, tree)
+        expect(view, model_of(stack))
+    for tree, same in zip(trees, again, strict=True):
+        assert compare(tree, same) == []
+        assert same_markers(tree, same)
+        assert [path for path, _ in walk(tree)] == [path for path, _ in walk(same)]
+
+
+def test_links_in_another_order_are_read_again_but_the_same() -> None:
+    """Digests of an inode tell the links that led to it in their order, which may come to the same."""
+    one = layer(
+        file("a", b"1", xattrs={"user.a": "1"}),
+        hard_link("b", "a", xattrs={"user.b": "1"}),
+        hard_link("c", "a", xattrs={"user.c": "1"}),
+    )
+    other = layer(
+        file("a", b"1", xattrs={"user.a": "1"}),
+        hard_link("c", "a", xattrs={"user.c": "1"}),
+        hard_link("b", "a", xattrs={"user.b": "1"}),
+    )
+    keys = differing(digests([one]), digests([other]))
+    assert len(keys) == 3
+    assert compare(digests([one], keys), digests([other], keys)) == []

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerkit.errors import ProofError
+from layerkit.errors import DamagedError, ProofError
+from layerkit.filesystem.proof import Proof
 from layerkit.tar.framing import Framer
-from layerkit.verify.proof import Proof
 from tests import tar_building as tar
 
 FILES = [tar.file(f"data/file-{number}", b"content %d" % number) for number in range(6)]
@@ -21,7 +21,7 @@ def proof(source: bytes, parts: Sequence[bytes], dropped: Sequence[bytes] = ()) 
     made.see(source, Framer("layer").feed(source))
     for number, part in enumerate(parts):
         made.consists(number, part)
-    made.close(dropped)
+    made.close(dropped, [source], [[part, tar.END] for part in parts])
 
 
 @given(st.sets(st.integers(0, 6)), st.integers(1, 700))
@@ -34,7 +34,7 @@ def test_the_same_in_other_parts(cuts: set[int], step: int) -> None:
         whole = tar.directory("data", mtime=7) + part
         for at in range(0, len(whole), step):
             made.consists(number, whole[at : at + step])
-    made.close([])
+    made.close([], iter(()), [])  # what is the same isn't read again
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,13 @@ def test_what_it_hides_of_lower_layers() -> None:
 
 def test_what_was_left_out_on_purpose() -> None:
     proof(tar.layer(*FILES, tar.file("stargz.index.json", b"{}")), [b"".join(FILES)], [b"stargz.index.json"])
+
+
+def test_what_changes_meanwhile_is_told() -> None:
+    part = tar.directory("data", mtime=7) + b"".join(FILES[:5])
+    for source, parts in ((tar.layer(*FILES), [part + tar.END]), (SOURCE, [part + FILES[5] + tar.END])):
+        made = Proof("layer")
+        made.see(SOURCE, Framer("layer").feed(SOURCE))
+        made.consists(0, part)
+        with pytest.raises(DamagedError, match="layer: it is another when it is read once more"):
+            made.close([], [source], [[raw] for raw in parts])
