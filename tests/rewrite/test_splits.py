@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from layerkit.filesystem import verify
 from layerkit.image.blob import Bytes
 from layerkit.image.digest import Digest, sha256
 from layerkit.image.image import Image
@@ -17,7 +18,6 @@ from layerkit.rewrite import fix_image, options_for, splits
 from layerkit.rewrite.layers import Nobody
 from layerkit.rewrite.splits import Key, SharedSplits
 from layerkit.spool import Room, Spool
-from layerkit.filesystem import verify
 from tests.images import LIMIT, add_image, large, opened, small
 
 
