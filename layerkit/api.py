@@ -11,7 +11,7 @@ from layerkit.batch.record import RECORD, Record
 from layerkit.batch.results import Result
 from layerkit.batch.run import AT_A_TIME, Settings, run
 from layerkit.batch.shards import WHOLE, parse_shard
-from layerkit.batch.sources import Sources
+from layerkit.batch.sources import Sources, one_each
 from layerkit.choices import parse_compression
 from layerkit.errors import UsageError
 from layerkit.filesystem import verify
@@ -182,8 +182,10 @@ def batch(
             registry, environment=variables, username=username, password=password, plain_http=plain_http, progress=progress
         )
 
+    reading = one_each(client_of)
+
     def other_image(spec: str, platforms: Sequence[str]) -> Image:
-        return _open_image(spec, progress=progress, connect=client_of, platforms=platforms)
+        return _open_image(spec, progress=progress, connect=reading, platforms=platforms)
 
     if isinstance(lines, Path):
         name, texts = str(lines), lines.read_text("utf-8", "surrogateescape").splitlines()

@@ -8,5 +8,9 @@ what every line asks for, or the result says why not. Blobs that several images 
     record    what is known to be done, and where blobs are, from earlier runs
     results   what became of an image
     sources   the images behind the lines: opened once however many lines name them
+    heads     the first bytes of blobs in registries, remembered
+    options   what is asked for of all images, and of one by its line
+    orders    from lines to orders: where each image goes, and which are the shard's
+    telling   one line of progress for an image
     run       the pool: several images at a time
 """

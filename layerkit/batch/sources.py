@@ -8,10 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
+from layerkit.batch.heads import Heads
 from layerkit.batch.list import TO, Line
 from layerkit.errors import LayerkitError, UsageError
 from layerkit.image.image import Image
+from layerkit.image.reference import parse_reference
 from layerkit.progress import Progress
 from layerkit.sources.files import Opened
 from layerkit.sources.naming import Held
@@ -21,6 +24,23 @@ FILES = frozenset({Transport.PATH, Transport.STDIN, Transport.OCI_ARCHIVE, Trans
 """Transports whose places may hold several images, and can be looked into at once."""
 
 _STDIN = "/dev/stdin"
+
+
+Made = TypeVar("Made")
+
+
+def one_each(connect: Callable[[str], Made]) -> Callable[[str], Made]:
+    """`connect`, called once for each registry, in any thread: images that come from one registry are read through one client."""
+    clients: dict[str, Made] = {}
+    lock = threading.Lock()
+
+    def client_of(registry: str) -> Made:
+        with lock:
+            if registry not in clients:
+                clients[registry] = connect(registry)
+            return clients[registry]
+
+    return client_of
 
 
 @dataclass(frozen=True)
@@ -56,6 +76,7 @@ class Sources:
         self._progress = progress
         self._lock = threading.Lock()
         self._shared: dict[str, _Shared] = {}
+        self._heads: dict[str, Heads] = {}
 
     def found(self, lines: Iterable[Line]) -> list[Found | tuple[Line, LayerkitError]]:
         """Every image of every line, in their order; a place that can't be looked into is its line's error."""
@@ -76,6 +97,10 @@ class Sources:
     def image(self, line: Line, platforms: Sequence[str]) -> Image:
         """Raises what opening raises."""
         place = parse_place(line.image)
+        if place.transport is Transport.REGISTRY:
+            with self._lock:
+                heads = self._heads.setdefault(parse_reference(place.location).registry, Heads())
+            return heads.of(self._open_image(line.image, platforms))
         if place.transport not in FILES:
             return self._open_image(line.image, platforms)
         transport = Transport.PATH if place.transport is Transport.STDIN else place.transport

@@ -92,7 +92,7 @@ def command(
     from layerkit.batch.orders import orders_of, share
     from layerkit.batch.record import RECORD, Record
     from layerkit.batch.run import AT_A_TIME, Settings, run
-    from layerkit.batch.sources import Sources
+    from layerkit.batch.sources import Sources, one_each
     from layerkit.sources import open_image, opened_at
 
     if to is not None and app is not None:
@@ -105,8 +105,10 @@ def command(
     kept = State(state_folder, progress.note) if state_folder is not None else State.of(os.environ, progress.note)
     stdin = sys.stdin.buffer if list_file != "-" and not connection.password_stdin else None
 
+    reading = one_each(connect)
+
     def other_image(spec: str, platforms: Sequence[str]) -> Image:
-        return open_image(spec, progress=progress, connect=connect, platforms=platforms)
+        return open_image(spec, progress=progress, connect=reading, platforms=platforms)
 
     sources = Sources(lambda place: opened_at(place, progress, stdin), other_image, progress)
     asked = Asked(

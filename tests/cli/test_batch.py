@@ -270,6 +270,27 @@ def test_interrupted(home: Path) -> None:
         assert not [result for result in found if result.status is Status.FAILED]
 
 
+def test_from_registry_to_registry(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One contact, a manifest for each, and what they share is read once; the second time only that they are the same."""
+    many_images(home / "layout", 9, bases(1, 3, 20_000))
+    with Sandbox(home / "one", Limits()) as source, Sandbox(home / "two", Limits()) as target:
+        write_list(Path("first"), home / "layout", source.address, 9)
+        assert batch(capsys, "first")[0] == 0
+        source.requests.clear()
+        names = [line.split()[1].partition("/")[2] for line in Path("first").read_text().splitlines()]
+        Path("list").write_text("".join(f"docker://{source.address}/{name}\n" for name in names))
+        code, results, _ = batch(capsys, "list", "--to", f"{target.address}/mirror")
+        assert code == 0
+        assert {result["reference"] for result in results} == {f"{target.address}/mirror/{name}" for name in names}
+        reads = [request.path.rpartition("/")[2] for request in source.requests if "/blobs/" in request.path]
+        assert sum(request.path == "/v2/" for request in source.requests) == 1
+        shared = {layer.digest for layer in pulled(target, f"mirror/{names[0]}").platforms()[0].manifest.layers[:-1]}
+        assert all(reads.count(digest) <= 2 + 3 for digest in shared), "its head, by those that begin at once, and all of it"
+        source.requests.clear()
+        assert batch(capsys, "list", "--to", f"{target.address}/mirror")[0] == 0
+        assert len(source.requests) <= len(names) + 2
+
+
 def test_in_a_program(home: Path) -> None:
     attested_archive(home / "a.tar", [small("a")])
     attested_archive(home / "b.tar", [small("b")])
