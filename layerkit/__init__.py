@@ -4,6 +4,8 @@
     fixed = layerkit.fix(image, max_layer_size=1_000_000_000)      # lazy: nothing is written yet
     layerkit.verify(image, fixed)                                  # the differences, none
     layerkit.push(fixed, "ghcr.io/my-org/worker:1.0.1")
+    for result in layerkit.batch(["image.tar ghcr.io/my-org/worker:1.0.1"]):   # as they end
+        print(result.reference, result.status, result.digest)
 
 Everything raises `layerkit.LayerkitError`s, whose messages are for people.
 
@@ -14,8 +16,13 @@ speaks to registries.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# Now, for the package of the same name would take the function's place if it were imported later.
+importlib.import_module("layerkit.batch")
+globals().pop("batch")
+
 if TYPE_CHECKING:
-    from layerkit.api import fix, open_image, push, split_plan, verify
+    from layerkit.api import batch, fix, open_image, push, split_plan, verify
+    from layerkit.batch.results import Result, Status
     from layerkit.errors import (
         CannotFixError,
         DamagedError,
@@ -52,9 +59,12 @@ __all__ = [
     "Progress",
     "ProofError",
     "RefusedError",
+    "Result",
+    "Status",
     "UnreachableError",
     "UnsplittableError",
     "UsageError",
+    "batch",
     "fix",
     "open_image",
     "push",
@@ -69,6 +79,8 @@ _HOMES = {
     "Image": "image.image",
     "Profile": "profiles",
     "Progress": "progress",
+    "Result": "batch.results",
+    "Status": "batch.results",
 }
 """Of the types; errors are in `errors`, functions in `api`."""
 

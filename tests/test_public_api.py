@@ -10,12 +10,12 @@ import layerkit
 from layerkit.sandbox import Limits, Sandbox
 from tests.images import attested_archive, large, small
 
-FUNCTIONS = ["fix", "open_image", "push", "split_plan", "verify"]
+FUNCTIONS = ["batch", "fix", "open_image", "push", "split_plan", "verify"]
 
 
 def test_exported_names() -> None:
     """Functions, the types that they take and give, and what they raise."""
-    types = {"Compression", "Difference", "Family", "Image", "Profile", "Progress"}
+    types = {"Compression", "Difference", "Family", "Image", "Profile", "Progress", "Result", "Status"}
     raised = {name for name in layerkit.__all__ if name.endswith("Error")}
     assert layerkit.__all__ == sorted({*FUNCTIONS, *types, *raised})
     assert all(issubclass(getattr(layerkit, name), layerkit.LayerkitError) for name in raised)
