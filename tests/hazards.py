@@ -226,6 +226,62 @@ def hazards(under: str = "") -> dict[str, Hazard]:
             [[old("d/old"), old("d/e/old")]],
             [directory(u + "d"), opaque(u + "d"), directory(u + "d/e"), opaque(u + "d/e"), file(u + "d/e/a"), file(u + "d/b")],
         ),
+        "overlay's mark of an opaque directory": Hazard(
+            [[old("d/old"), old("d/e/older")]],
+            [
+                directory(u + "d", mode=0o700, xattrs={"user.overlay.opaque": "y", "user.d": "1"}, **d),
+                file(u + "d/a"),
+                directory(u + "d/e", xattrs={"user.fuseoverlayfs.opaque": "y"}),
+                file(u + "d/e/b"),
+                file(u + "d/c"),
+                file(u + "z"),
+            ],
+        ),
+        "overlay's mark after what it is about": Hazard(
+            [[old("d/old")]],
+            [file(u + "d/a"), file(u + "d/b"), directory(u + "d", xattrs={"user.overlay.opaque": "y"}, **d), file(u + "d/c")],
+            may_refuse=True,
+        ),
+        "overlay's mark twice": Hazard(
+            [[old("d/old")]],
+            [
+                directory(u + "d", mode=0o700, **d),
+                file(u + "d/a"),
+                directory(u + "d", xattrs={"user.overlay.opaque": "y"}, **d),
+                file(u + "d/b"),
+            ],
+            unpacks=False,
+            may_refuse=True,
+        ),
+        "overlay's mark on a shelf": Hazard(
+            [],
+            [
+                directory(u + "node_modules", xattrs={"user.overlay.opaque": "y"}, **d),
+                file(u + "node_modules/a"),
+                file(u + "node_modules/b"),
+            ],
+        ),
+        "link beyond an overlay's mark": Hazard(
+            [[old("d/old")]],
+            [
+                file(u + "a", b"1"),
+                directory(u + "d", mode=0o700, xattrs={"user.overlay.opaque": "y"}, **d),
+                hard_link(u + "d/l", u + "a"),
+                file(u + "d/x"),
+            ],
+            may_refuse=True,
+        ),
+        "overlay's redirect": Hazard(
+            [[directory(u + "other", mtime=OLD), old("other/old")]],
+            [
+                directory(u + "other"),
+                file(u + "other/x"),
+                directory(u + "d", xattrs={"trusted.overlay.redirect": f"/{u}other"}),
+                file(u + "d/a"),
+            ],
+            unpacks=False,
+            may_refuse=True,
+        ),
         "opaque through a symlink": Hazard(
             [[old("usr/lib/old")]],
             [
