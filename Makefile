@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint type bench clean
+.PHONY: help setup demo test lint type bench fuzz clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ type: .venv/.installed ## Types, strictly
 
 bench: .venv/.installed-bench ## layerkit and its alternatives, measured side by side (SIZE=full: the 6 GB layer)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: .venv/.installed ## Inputs that nobody thought of, for some minutes (MINUTES=5 SEED=1)
+	@nice $(BIN)/python -m fuzz --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) $(ARGS)
 
 clean: ## Remove .venv and everything that was built
 	rm -rf .venv build layerkit.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,13 +5,12 @@ of at most `OUTPUT` bytes whatever the ratio. The stream is followed to its last
 checksum and length compared, so that an end that comes early or late is an error and not a shorter layer.
 """
 
-import itertools
 from collections.abc import Iterator
 from typing import IO, cast
 
 import zstandard
-from isal import igzip_lib
 
+from layerkit.compression.gzip_members import Feed, members
 from layerkit.compression.kind import MAGIC_BYTES, sniff
 from layerkit.compression.zstd_frames import FrameWalker
 from layerkit.errors import CannotFixError, DamagedError
@@ -21,14 +20,6 @@ from layerkit.image.media_types import Compression
 OUTPUT = 256 << 10
 """Bytes handed out at a time: half a second-level cache, where ISA-L is fastest (measured: 64 KiB to 1 MiB differ by 8 %)."""
 
-_IsalError = cast(type[Exception], igzip_lib.IsalError)  # isal's stubs declare it as an instance
-
-_FIRST_INPUT = 8 << 10
-"""Bytes of a gzip member that are decoded first. What follows the member's end is copied by the decoder, so that feeding much of
-an eStargz layer (a member per file) at once would copy it once per file; the step doubles while the member lasts. And a header
-with a checksum of its own is only understood in one piece (isal 1.9.1), so that a member always begins with this many."""
-
-_INPUT = 256 << 10
 
 MAX_WINDOW = 128 << 20
 """Bytes of zstd window: what `zstd -d` and the Go decoders take without being asked (`--long=27`)."""
@@ -50,7 +41,7 @@ def decoded_chunks(chunks: Iterator[Buffer], where: str) -> Iterator[Buffer]:
             break
     compression = sniff(head[:MAGIC_BYTES])
     if compression is Compression.GZIP:
-        yield from _gunzip(_joined(head, chunks), where)
+        yield from members(Feed(_joined(head, chunks)), where, OUTPUT)
     elif compression is Compression.ZSTD:
         yield from _unzstd(_joined(head, chunks), where)
     elif compression is Compression.NONE:
@@ -66,75 +57,6 @@ def _joined(head: bytes, chunks: Iterator[Buffer]) -> Iterator[Buffer]:
     if head:
         yield head
     yield from chunks
-
-
-def _gunzip(chunks: Iterator[Buffer], where: str) -> Iterator[Buffer]:
-    """Members one after the other (RFC 1952, 2.2); zeros after the last are padding, as gzip itself takes them."""
-    member: igzip_lib.IgzipDecompressor | None = None
-    padding = False
-    start = at = 0
-    step = _FIRST_INPUT
-    rest = b""
-    for chunk in itertools.chain(chunks, [b""]):  # an empty chunk: there is no more
-        view = memoryview(rest + chunk if rest else chunk)
-        rest = b""
-        position, end = 0, len(view)
-        while position < end:
-            if member is None:
-                if end - position < _FIRST_INPUT and chunk:
-                    rest = bytes(view[position:])
-                    break
-                if at and (padding or not view[position]):
-                    _expect_zeros(view[position:], where, at)
-                    at += end - position
-                    padding = True
-                    break
-                member, start, step = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP), at, _FIRST_INPUT
-            piece: Buffer = view[position : position + step]
-            position += len(piece)
-            at += len(piece)
-            while True:
-                try:
-                    out = member.decompress(piece, OUTPUT)
-                except _IsalError as error:
-                    raise _damaged_gzip(where, at, start, error) from None
-                if out:
-                    yield out
-                if member.eof or member.needs_input:
-                    break
-                piece = b""
-            if member.eof:
-                unused = len(member.unused_data)
-                position -= unused
-                at -= unused
-                member = None
-            else:
-                step = min(2 * step, _INPUT)
-    if member is not None:
-        raise DamagedError.mismatch(
-            f"{where}: offset {at:,} of the compressed layer",
-            expected=f"the rest of the gzip member that begins at offset {start:,}",
-            found="the end of the blob",
-            why="it is truncated",
-        )
-
-
-def _expect_zeros(rest: memoryview, where: str, at: int) -> None:
-    data = bytes(rest)
-    garbage = data.lstrip(b"\0")
-    if garbage:
-        raise DamagedError.mismatch(
-            f"{where}: offset {at + len(data) - len(garbage):,} of the compressed layer",
-            expected="zeros after the gzip stream",
-            found=f"{garbage[:8].hex()}",
-        )
-
-
-def _damaged_gzip(where: str, at: int, start: int, error: Exception) -> DamagedError:
-    expected = "a gzip member" if at - start <= _FIRST_INPUT else f"a sound gzip member from offset {start:,}"
-    return DamagedError.mismatch(
-        f"{where}: near offset {at:,} of the compressed layer", expected=expected, found="damaged data", why=str(error)
-    )
 
 
 def _unzstd(chunks: Iterator[Buffer], where: str) -> Iterator[Buffer]:

@@ -16,7 +16,7 @@ WINDOW = 32768
 """Bytes a deflate block refers back at most (RFC 1951, 2)."""
 
 OUTPUT = 512 << 10
-"""Raw bytes handed out at a time at most."""
+"""Raw bytes handed out at a time at most, unless asked for otherwise."""
 
 _IsalError = cast(type[Exception], igzip_lib.IsalError)  # isal's stubs declare it as an instance
 
@@ -27,23 +27,24 @@ class StreamError(Exception):
 
 class Inflater:
     """`history`: the raw bytes before the place where the stream is entered, at most WINDOW of them. `bit`: where in the first
-    byte that is fed a block begins."""
+    byte that is fed a block begins. `output`: bytes handed out at a time at most."""
 
-    def __init__(self, history: bytes = b"", bit: int = 0) -> None:
+    def __init__(self, history: bytes = b"", bit: int = 0, output: int = OUTPUT) -> None:
         self._inner = (
             igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_DEFLATE, zdict=history)
             if history
             else igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_DEFLATE)
         )
         self._bit = bit
+        self._output = output
 
     def feed(self, data: Buffer) -> Iterator[bytes]:
-        """What comes out of the stream's next bytes, in pieces of at most OUTPUT bytes. Raises StreamError."""
+        """What comes out of the stream's next bytes, in pieces. Raises StreamError."""
         if self._bit and data:
             data, self._bit = entering(bytes(data[:1]), self._bit) + bytes(data[1:]), 0
         while True:
             try:
-                out = self._inner.decompress(data, OUTPUT)
+                out = self._inner.decompress(data, self._output)
             except _IsalError as error:
                 raise StreamError(str(error)) from None
             if out:

@@ -26,10 +26,11 @@ _pack = struct.Struct("4q").pack
 def attributes_of(entry: Entry, kind: Kind) -> int:
     """Of an entry as if it were of that kind."""
     told = _numbers(kind, entry.mode, entry.uid, entry.gid, entry.mtime) + entry.link
-    if entry.xattrs or entry.globals or entry.device:
-        told = repr((told, entry.device, sorted(entry.xattrs.items()), sorted(entry.globals.items()))).encode()
-        return _digest(told, kind) | _MORE
-    return _digest(told, kind)
+    if not (entry.xattrs or entry.globals or entry.device):
+        return _digest(told, kind)
+    records = _told(tuple(entry.xattrs.items())), _told(tuple(entry.globals.items()))
+    device = entry.device or (-1, -1)
+    return _digest(b"%d %b %d:%d %d %b %b" % (len(told), told, *device, len(records[0]), *records), kind) | _MORE
 
 
 def attributes_in(member: Member, globals_in_force: Mapping[bytes, bytes], where: str) -> int:
@@ -68,6 +69,12 @@ def hidden_attributes(attributes: int, marks: Iterable[bytes]) -> int:
     for mark in marks:
         attributes += hash(_SECRET + mark) & -16
     return (attributes + _HALF) % (2 * _HALF) - _HALF
+
+
+@functools.lru_cache(maxsize=1 << 8)
+def _told(records: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """The same bytes for the same records only, in any order: a layer has few different ones."""
+    return b"".join(b"%d %b %d %b" % (len(key), key, len(value), value) for key, value in sorted(records))
 
 
 def kind_of(attributes: int) -> Kind:

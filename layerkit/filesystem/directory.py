@@ -11,7 +11,7 @@ import secrets
 import struct
 from collections.abc import Collection, Container, Iterator, Mapping
 
-from layerkit.filesystem.entry import Entry
+from layerkit.filesystem.entry import NOTHING, Entry
 from layerkit.filesystem.marks import NO_MARKS, Look
 from layerkit.filesystem.rows import Row, Rows
 
@@ -41,54 +41,40 @@ class Inode:
 class Directory:
     """A directory, of one layer or of several merged."""
 
-    __slots__ = (
-        "attributes",
-        "children",
-        "contested",
-        "entries",
-        "entry",
-        "files",
-        "implied",
-        "key",
-        "looks",
-        "marks",
-        "merged",
-        "opaque",
-        "replaces",
-        "shown",
-        "whiteouts",
-    )
+    __slots__ = ("__dict__", "attributes", "children", "files", "implied", "key")
+    # There may be as many directories as files: what few have is only stored for those. It takes half the memory.
+
+    entry: Entry | None = None
+    """All there is to say of itself, if that is wanted."""
+    entries: dict[bytes, Entry] | None = None
+    """Of the files in `files`, those that are wanted, by name."""
+    opaque = False
+    """Is everything hidden that lower layers have here?"""
+    replaces = False
+    """Is it on top of something else, so that lower layers' directories of this path don't count? Of merged layers only."""
+    whiteouts: frozenset[bytes] = frozenset()
+    """Names of lower layers that are hidden."""
+    contested: Mapping[bytes, str] = NOTHING
+    """Names that one layer both holds and hides, and how: appliers differ on them."""
+    marks = NO_MARKS
+    """What hides all that lower layers have here from some overlays."""
+    looks: tuple[Look, ...] = ()
+    """Of the root: what shows something of lower layers."""
+    shown: Mapping[bytes, int] = NOTHING
+    """Of the root: paths that do, and a digest of what they found in layers that were merged."""
+    merged = False
+    """Was it made by merging layers, and may be changed by merging another into it?"""
 
     def __init__(self, key: bytes = _ROOT) -> None:
         self.key = key
         """Stands for the directory's path, in all trees of this process."""
         self.attributes: int | None = None
         """Of the directory itself; None when no layer so far has an entry for it."""
-        self.entry: Entry | None = None
-        """All of that, if it is wanted."""
         self.implied = True
         """Does the topmost layer that holds something here lack an entry for the directory? Appliers then differ: moby makes it
         0755 root, containerd copies the lower layer's, umoci leaves what is there."""
         self.children: dict[bytes, Directory | Inode] = {}
         self.files: Rows | None = None
-        self.entries: dict[bytes, Entry] | None = None
-        """Of the files in `files`, those that are wanted, by name."""
-        self.opaque = False
-        """Is everything hidden that lower layers have here?"""
-        self.replaces = False
-        """Is it on top of something else, so that lower layers' directories of this path don't count? Of merged layers only."""
-        self.whiteouts: frozenset[bytes] = frozenset()
-        """Names of lower layers that are hidden."""
-        self.contested: Mapping[bytes, str] = {}
-        """Names that one layer both holds and hides, and how: appliers differ on them."""
-        self.marks = NO_MARKS
-        """What hides all that lower layers have here from some overlays."""
-        self.looks: tuple[Look, ...] = ()
-        """Of the root: what shows something of lower layers."""
-        self.shown: Mapping[bytes, int] = {}
-        """Of the root: paths that do, and a digest of what they found in layers that were merged."""
-        self.merged = False
-        """Was it made by merging layers, and may be changed by merging another into it?"""
 
     def key_of(self, name: bytes) -> int:
         """Stands for the path of `name` in this directory. 64 bits of SipHash, which is Python's hash of bytes."""
@@ -115,11 +101,13 @@ class Directory:
     def copy(self) -> "Directory":
         """Another one of the same content, which can be changed; what is in it is shared."""
         other = Directory(self.key)
-        for slot in ("attributes", "entry", "implied", "opaque", "replaces", "whiteouts", "contested", "marks", "looks", "shown"):
-            setattr(other, slot, getattr(self, slot))
+        vars(other).update(vars(self))
+        other.attributes, other.implied = self.attributes, self.implied
         other.children = dict(self.children)
-        other.files = Rows(self.files.width, self.files.data) if self.files is not None else None
-        other.entries = dict(self.entries) if self.entries is not None else None
+        if self.files is not None:
+            other.files = Rows(self.files.width, self.files.data)
+        if self.entries is not None:
+            other.entries = dict(self.entries)
         return other
 
     def numbers(self) -> dict[int, int]:

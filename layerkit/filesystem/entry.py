@@ -8,6 +8,8 @@ number.
 
 import functools
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from layerkit.errors import DamagedError
 from layerkit.tar.framing import Member
@@ -16,7 +18,7 @@ from layerkit.tar.header import BLOCK, HeaderError, Kind, parse_number, parse_pa
 XATTR = b"SCHILY.xattr."
 """Prefix of the pax records that carry extended attributes, file capabilities among them."""
 
-NOTHING: Mapping[bytes, bytes] = {}
+NOTHING: Mapping[bytes, Any] = MappingProxyType({})
 _EXTENSIONS = b"xXLK"
 _SPARSE = ord("S")
 NANOSECONDS = 1_000_000_000
@@ -102,10 +104,12 @@ def globals_after(member: Member, before: Mapping[bytes, bytes], where: str) -> 
 
 def sparse_map(member: Member) -> bytes:
     """What says where a sparse file's data belong, as stored; empty for ordinary files."""
-    block, extensions = split_head(member.head)
-    if block[156] == _SPARSE:
-        return block[386:495] + extensions
-    return b"".join(key + b"=" + member.pax[key] + b"\n" for key in sorted(member.pax) if key.startswith(b"GNU.sparse."))
+    if _SPARSE in member.head[156::BLOCK]:
+        block, extensions = split_head(member.head)
+        if block[156] == _SPARSE:
+            return block[386:495] + extensions
+    keys = [key for key in member.pax if key.startswith(b"GNU.sparse.")]
+    return b"".join(key + b"=" + member.pax[key] + b"\n" for key in sorted(keys)) if keys else b""
 
 
 def split_head(head: bytes) -> tuple[bytes, bytes]:

@@ -14,7 +14,7 @@ from layerkit.errors import DamagedError
 from layerkit.filesystem.attributes import attributes_in, attributes_of, kind_of, linked_attributes, plain_attributes
 from layerkit.filesystem.directory import Directory, Inode
 from layerkit.filesystem.entry import NOTHING, Entry, entry_of, globals_after, sparse_map
-from layerkit.filesystem.marks import NO_MARKS, joined_marks, take_marks
+from layerkit.filesystem.marks import NO_MARKS, OVERLAY, joined_marks, take_marks
 from layerkit.filesystem.rows import NUMBERS, Index, Row, Rows, pack_numbers
 from layerkit.image.blob import Buffer
 from layerkit.tar.framing import Framer, Member, clean
@@ -141,7 +141,7 @@ class LayerTree:
                 if file is None:
                     continue
                 directory, name, attributes, entry = file
-                stored = sparse_map(member) if _SPARSE in head[156::BLOCK] or b"GNU.sparse." in head else b""
+                stored = sparse_map(member)
                 hasher = fingerprint(stored) if stored else None
             if size:
                 end = begin + size
@@ -204,7 +204,7 @@ class LayerTree:
             attributes = attributes_in(member, self._globals, self.where)
         else:
             entry = entry_of(member, self._globals, self.where)
-            if entry.xattrs:
+            if entry.xattrs and OVERLAY in b" ".join(entry.xattrs):
                 marks, look = take_marks(entry, member.path)
                 if look is not None:
                     self.root.looks += (look,)
@@ -212,7 +212,8 @@ class LayerTree:
         if kind is _DIRECTORY:
             directory = self._put_directory(above, name, member)
             directory.attributes = attributes
-            directory.entry = entry if kept else None
+            if kept:
+                directory.entry = entry
             if marks:
                 directory.marks = joined_marks(directory.marks, set(marks).difference(directory.marks))
             return None
@@ -282,15 +283,17 @@ class LayerTree:
     def _linked(self, above: Directory, own: bytes, member: Member, link: Entry) -> Inode | None:
         """The inode that a hard link shares. Appliers set the link's own attributes on it (createTarFile). None, with the target
         in the entry: there is none."""
-        target_path = clean(member.link)
-        parent_path, _, name = target_path.rpartition(b"/")
-        parent = self._walk(parent_path, member, create=False)
+        above_target, _, name = member.link.rpartition(b"/")
+        parent = self._known.get(above_target)
+        if parent is None or name in _NO_NAMES:
+            above_target, _, name = clean(member.link).rpartition(b"/")
+            parent = self._walk(above_target, member, create=False)
         inode = None
         itself = parent is above and name == own  # which is gone: appliers make room first
         if parent is not None and not itself:
             inode = self._inode(parent, name)
         if inode is None:
-            link.link = target_path
+            link.link = clean(member.link)
             return None
         inode.attributes = linked_attributes(inode.attributes, link)
         target = inode.entry

@@ -28,7 +28,7 @@ from layerkit.tar.header import Kind
 _OPAQUE = frozenset((b"trusted.overlay.opaque", b"user.overlay.opaque", b"user.fuseoverlayfs.opaque"))
 _REDIRECT = (b"trusted.overlay.redirect", b"user.overlay.redirect")
 _METACOPY = (b"trusted.overlay.metacopy", b"user.overlay.metacopy")
-_OVERLAY = b"overlay"
+OVERLAY = b"overlay"
 """In the name of every mark."""
 
 Marks = tuple[bytes, ...]
@@ -47,8 +47,6 @@ class Look(NamedTuple):
 def take_marks(entry: Entry, path: bytes) -> tuple[Marks, Look | None]:
     """Those of an entry that hide what is below, which are then no xattrs of it any more; and where it looks."""
     xattrs = entry.xattrs
-    if not any(_OVERLAY in name for name in xattrs):
-        return NO_MARKS, None
     if entry.kind is Kind.DIRECTORY:
         marks = [name for name in _OPAQUE if xattrs.get(name, b"").startswith(b"y")]
         redirects = [name for name in _REDIRECT if xattrs.get(name)]

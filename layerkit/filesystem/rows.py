@@ -75,8 +75,11 @@ class Index:
 
     def find(self, key: int) -> Row | None:
         rows = self._rows
-        if self._seen < len(rows):
-            self._numbers.update(zip(rows.all_keys(self._seen), range(self._seen, len(rows)), strict=True))
-            self._seen = len(rows)
+        seen, count = self._seen, len(rows)
+        if seen == count - 1:  # as when files and links to them take turns
+            self._numbers[_NUMBERS.unpack_from(rows.data, seen * rows.width)[0]] = seen
+        elif seen < count:
+            self._numbers.update(zip(rows.all_keys(seen), range(seen, count), strict=True))
+        self._seen = count
         number = self._numbers.get(key)
         return rows[number] if number is not None else None

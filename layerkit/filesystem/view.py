@@ -65,8 +65,10 @@ def _hide(out: Directory, up: Directory, gone: list[Directory | Entry]) -> None:
     if up.attributes is not None:
         out.attributes, out.entry = up.attributes, up.entry
     out.implied = up.implied
-    out.opaque = out.opaque or up.opaque
-    out.whiteouts |= up.whiteouts
+    if up.opaque:
+        out.opaque = True
+    if up.whiteouts:
+        out.whiteouts |= up.whiteouts
     if up.marks:
         out.marks = joined_marks(out.marks, up.marks)
     hidden = (*out.children, *(out.entries or ())) if up.opaque else up.whiteouts

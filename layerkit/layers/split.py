@@ -106,7 +106,9 @@ def _tries(
 
     pass_options = PassOptions(options.limit, options.allow_oversized, options.diff_id, options.proven, progress.warn, reach)
     whole, encode = options.whole, False
-    constraints = Constraints(0, options.limit, options.allow_oversized, options.dropped, keeps_times=options.keeps_times)
+    constraints = Constraints(
+        0, options.limit, allow_oversized=options.allow_oversized, dropped=options.dropped, keeps_times=options.keeps_times
+    )
     stream = None
     margin = 0
     try:
@@ -123,7 +125,7 @@ def _tries(
                     encode=encode,
                 )
                 margin = stream.margin
-                constraints = replace(constraints, limit=options.limit - margin)
+                constraints = replace(constraints, limit=options.limit - margin, total=stream.size)
             position.reach(0)
             try:
                 return run_pass(stream, where, None if whole else constraints, pass_options, spool, told)

@@ -257,7 +257,8 @@ class Weaver:
 
     def _go_on(self, output: Output) -> None:
         """A seam is open: it may be time to look for a boundary behind it, or to encode what there is of it."""
-        needed = self._right + self._stream.history if self._right else 0
+        # Behind the history of what was edited, and behind what was encoded of the seam already, if it is a long one.
+        needed = max(self._right + self._stream.history if self._right else 0, self._seam_from)
         if output.after >= needed and output.whole:
             if self._try_at is None:
                 self._try_at = output.end + self._step

@@ -39,6 +39,11 @@ _LONGEST_STORED = 4 + 65535
 """Bytes of a stored block, its length and that one's complement included."""
 _TASTE = 256
 """Bytes of a candidate that are tried first."""
+_GLIMPSE = 1 << 10
+"""Raw bytes that are compared first at each offset which a candidate may have: up to some thousands where data compress well."""
+_MOST_ALIKE = 8
+"""Offsets at which a candidate gives those. With more, the bytes around repeat themselves (a file of zeros), and which of the
+offsets is the right one can't be told, or only at the price of seconds."""
 _TASTED = 256 << 10
 """Raw bytes of a candidate that are inflated at a time."""
 _SLACK = 8
@@ -103,7 +108,10 @@ class Neighbourhood:
     def _at(self, bit: int) -> int | None:
         """The raw offset of the block that starts at `bit`; None when none does, or it can't be told beyond doubt."""
         first, last = self._possible(bit)
-        found = [raw for raw in range(first, last + 1) if self._gives(bit, raw)]
+        found = [raw for raw in range(first, last + 1) if self._gives(bit, raw, _TASTE, _GLIMPSE)]
+        if len(found) > _MOST_ALIKE:
+            return None
+        found = [raw for raw in found if self._gives(bit, raw, self._proven(bit))]
         return found[0] if len(found) == 1 else None
 
     def _possible(self, bit: int) -> tuple[int, int]:
@@ -134,23 +142,24 @@ class Neighbourhood:
                 return at
         return None
 
-    def _gives(self, bit: int, raw: int) -> bool:
-        """Do the bits from `bit` on inflate to the bytes from `raw` on? A little is tried first."""
+    def _proven(self, bit: int) -> int:
+        """Bytes of stream that a candidate at `bit` has to inflate."""
+        at = self._proving(bit // 8)
+        assert at is not None
+        return self.counts[at][0] - bit // 8
+
+    def _gives(self, bit: int, raw: int, size: int, most: int = -1) -> bool:
+        """Do `size` bytes of the stream from `bit` on inflate to the bytes from `raw` on? `most`: of those that are compared."""
         begin = raw - self.raw_base
         if begin < min(WINDOW, raw):
             return False
         history = self.raw[max(begin - WINDOW, 0) : begin]
-        at = self._proving(bit // 8)
-        assert at is not None
-        for size in (_TASTE, self.counts[at][0] - bit // 8):
-            inflater = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_DEFLATE, zdict=history or bytes(WINDOW))
-            try:
-                out = inflater.decompress(self._from(bit, size))
-            except _IsalError:
-                return False
-            if not out or self.raw[begin : begin + len(out)] != out:
-                return False
-        return True
+        inflater = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_DEFLATE, zdict=history or bytes(WINDOW))
+        try:
+            out = inflater.decompress(self._from(bit, size), most)
+        except _IsalError:
+            return False
+        return bool(out) and self.raw[begin : begin + len(out)] == out
 
     def _from(self, bit: int, size: int) -> bytes:
         """`size` bytes of the stream, entered in the middle of the first."""

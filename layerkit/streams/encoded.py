@@ -50,6 +50,7 @@ class EncodedStream(Standing):
         """`jobs` threads encode; `piece` is the raw bytes from one boundary to the next."""
         self.codec = codec
         self.margin = piece // 2
+        self.size: int | None = None
         self._source = source
         self._where = where
         self._spool = spool

@@ -55,6 +55,7 @@ class ZstdStream(Standing):
     def __init__(self, blob: Content, where: str, ends: Sequence[int], margin: int) -> None:
         self.codec: Codec = ZstdCodec()
         self.margin = margin
+        self.size: int | None = blob.size
         self._blob = blob
         self._where = where
         self._ends = ends
@@ -98,6 +99,7 @@ class PlainStream(Standing):
 
     def __init__(self, blob: Content) -> None:
         self.codec: Codec = PlainCodec()
+        self.size: int | None = blob.size
         self._blob = blob
 
     def start(self) -> Iterator[Output]:

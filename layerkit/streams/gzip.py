@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from layerkit.compression.codec import Codec, Decoder, GzipCodec
 from layerkit.compression.deflate_bits import ending
+from layerkit.compression.gzip_members import TRAILER, Feed, read_header
 from layerkit.compression.inflater import WINDOW, Inflater, StreamError
 from layerkit.errors import DamagedError
 from layerkit.image.blob import Buffer, Content, read_at
@@ -47,9 +48,6 @@ _LOOK = 160 << 10
 _SHORTEST = 64 << 10
 """Compressed bytes of a stretch below which copying isn't worth its seams; never less than 4."""
 
-_TRAILER = 8
-"""CRC-32 and length modulo 2**32 (RFC 1952, 2.3.1)."""
-
 
 class GzipStream:
     """`limit`: bytes of a part. Raises DamagedError when the blob doesn't begin with a gzip header."""
@@ -61,12 +59,15 @@ class GzipStream:
 
     def __init__(self, blob: Content, where: str, *, limit: int) -> None:
         self.codec: Codec = GzipCodec()
+        self.size: int | None = blob.size
         self._blob = blob
         self._where = where
         self._piece = min(max(limit // _PIECES, _LEAST_PIECE), PIECE)
         self._stops = max(STOPS, limit // _STOPS)
         self.margin = max(self._piece, EDGE)
-        self.begin = Boundary(0, 8 * _header_size(read_at(blob, 0, 1 << 17), where))
+        feed = Feed(blob.chunks())
+        read_header(feed, where)
+        self.begin = Boundary(0, 8 * feed.at)
         self._end = 0
         """Offset of the trailer, once it was reached."""
 
@@ -78,15 +79,15 @@ class GzipStream:
         return self._read(at, decoder)
 
     def check(self, crc: int, length: int) -> None:
-        trailer = read_at(self._blob, self._end, _TRAILER)
-        if len(trailer) < _TRAILER or struct.unpack("<II", trailer) != (crc, length & 0xFFFFFFFF):
+        trailer = read_at(self._blob, self._end, TRAILER)
+        if len(trailer) < TRAILER or struct.unpack("<II", trailer) != (crc, length & 0xFFFFFFFF):
             raise DamagedError.mismatch(
                 f"{self._where}: offset {self._end:,} of the compressed layer",
                 expected=f"CRC-32 {crc:08x} and length {length:,}",
                 found=trailer.hex() or "the end of the blob",
                 why="the gzip stream is damaged or truncated; save or build the image again",
             )
-        for chunk in self._blob.chunks(self._end + _TRAILER):
+        for chunk in self._blob.chunks(self._end + TRAILER):
             if bytes(chunk).strip(b"\0"):
                 raise SeveralMembers
 
@@ -226,19 +227,3 @@ class _Stops:
 
     def history(self) -> bytes:
         return b"".join(self._recent)[-WINDOW:]
-
-
-def _header_size(head: bytes, where: str) -> int:
-    """Bytes of a gzip member's header (RFC 1952, 2.3). Raises DamagedError."""
-    size = 10
-    flags = head[3] if len(head) > size and head[:3] == b"\x1f\x8b\x08" else -1
-    if flags & 4:  # FEXTRA
-        size += 2 + int.from_bytes(head[size : size + 2], "little")
-    for flag in (8, 16):  # FNAME, FCOMMENT
-        if flags & flag:
-            size = head.find(b"\0", size) + 1 or len(head)
-    if flags & 2:  # FHCRC
-        size += 2
-    if flags < 0 or size >= len(head):
-        raise DamagedError.mismatch(f"{where}: gzip layer", expected="a gzip header", found=head[:10].hex())
-    return size

@@ -69,6 +69,8 @@ class Stream(Protocol):
     """Raw bytes before a boundary that the bytes behind it refer to: 32,768 for deflate blocks, 0 for what stands alone."""
     margin: int
     """Bytes by which costs may be off at the edges of a part."""
+    size: int | None
+    """Bytes of the compressed stream; None: that isn't known before it was read."""
     begin: Boundary
     """Where its first block or frame begins."""
     window: int

@@ -92,6 +92,26 @@ def test_header_fields_of_gzip() -> None:
         assert b"".join(map(bytes, decoded_chunks(in_pieces(header + body, [size]), "layer 1"))) == SAMPLE[:4000]
 
 
+@pytest.mark.parametrize("flags", range(32))
+def test_headers_of_any_length(flags: int) -> None:
+    """isal takes the rest of some for deflate data, when they are longer than what it is fed at first."""
+    header = b"\x1f\x8b\x08" + bytes([flags]) + bytes(6)
+    header += b"\xff\xff" + b"x" * 65535 if flags & 4 else b""
+    header += (b"n" * 9000 + b"\0") * ((flags & 8) // 8 + (flags & 16) // 16)
+    header += struct.pack("<H", zlib.crc32(header) & 0xFFFF) if flags & 2 else b""
+    blob = header + gzip.compress(SAMPLE)[10:]
+    for size in (1000, 8192, len(blob)):
+        assert b"".join(map(bytes, decoded_chunks(in_pieces(blob + blob, [size]), "layer 1"))) == 2 * SAMPLE
+    if flags & 2:
+        with pytest.raises(DamagedError, match="gzip header with a sound checksum"):
+            decode(blob[:5] + b"\1" + blob[6:])
+
+
+def test_a_header_without_end() -> None:
+    with pytest.raises(DamagedError, match="a gzip header's name of at most 1,048,576 bytes, found more"):
+        decode(b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * (2 << 20))
+
+
 def test_empty() -> None:
     assert decode(b"") == b""
     assert decode(gzip.compress(b"")) == b""

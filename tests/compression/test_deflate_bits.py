@@ -3,7 +3,7 @@
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from layerkit.compression.codec import GzipCodec
@@ -45,6 +45,7 @@ def test_entered_at_any_bit_and_left_at_any(bit: int, empty: int, data: bytes) -
     """A block that begins at one bit and, with empty blocks of ten bits behind it, ends at another."""
     packed = zlib.compressobj(6, zlib.DEFLATED, -15, 8, zlib.Z_FIXED)
     stream = packed.compress(data) + packed.flush()
+    assume(stream[0] >> 1 & 3 == 1)  # zlib stores what that makes smaller, and a stored block is where it is
     *_, (count, _) = blocks(stream)
     value = int.from_bytes(stream, "little") & ((1 << count) - 1) & ~1  # not the last block any more
     for _ in range(empty):

@@ -5,6 +5,7 @@ import hashlib
 import io
 import random
 import tarfile
+import time
 import zlib
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from layerkit.filesystem import compare, merged_view
 from layerkit.image.blob import Blob, FileRange, InputFile
 from layerkit.image.digest import Digest
 from layerkit.image.media_types import Compression
+from layerkit.layers import weave
 from layerkit.layers.making import Part
 from layerkit.layers.split import SplitOptions, split_layer
 from layerkit.spool import Spool
+from tests import tar_building
 
 LIMIT = 5_000_000
 
@@ -144,3 +147,36 @@ def test_the_source_is_checked_by_what_it_inflates_to_or_by_its_bytes(tar: bytes
         split(misnamed, None)
     with pytest.raises(DamagedError, match="content of that digest"):
         split(misnamed, wrong)
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_zeros_longer_than_a_seam(at: int, tmp_path: Path) -> None:
+    """What is encoded of a long seam isn't copied as well; and nobody tries thousands of offsets at which zeros are the same."""
+    chance = random.Random(5)
+    runs = [tar_building.file(f"file-{number}", chance.randbytes(1_500_000)) for number in range(8)]
+    runs.insert(at, tar_building.directory("opt") + tar_building.file("zeros", bytes(300 << 20)))
+    raw = tar_building.layer(*runs)
+    begun = time.process_time()
+    parts, spool = _split(gzip.compress(raw, 6), raw, tmp_path)
+    assert time.process_time() - begun < 20
+    assert spool.size == 0, "it was copied"
+    assert max(part.blob.size for part in parts) <= LIMIT
+    for part in parts:
+        data = b"".join(map(bytes, decoded(part.blob.content, "part")))
+        assert part.diff_id == f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+@pytest.mark.parametrize("longest", [100_000, 1_000_000])
+@pytest.mark.parametrize("at", [0, 1, 3])
+def test_long_seams(at: int, longest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same in small: every seam over zeros is a long one."""
+    monkeypatch.setattr(weave, "_LONGEST_SEAM", longest)
+    monkeypatch.setattr(weave, "_MOST_KEPT", 4 * longest)
+    chance = random.Random(at)
+    runs = [tar_building.file(f"opt/file-{number}", chance.randbytes(1_500_000)) for number in range(10)]
+    for place in range(at, 11, 4):
+        runs.insert(place, tar_building.directory(f"opt{place}") + tar_building.file(f"zeros-{place}", bytes(30 << 20)))
+    runs.append(tar_building.hard_link("link", "opt/file-1"))
+    raw = tar_building.layer(*runs)
+    parts, _ = _split(gzip.compress(raw, 6), raw, tmp_path)
+    _check(parts, raw)
