@@ -23,6 +23,7 @@ from layerkit.cli.options import (
     upload_options,
     verbosity,
 )
+from layerkit.cli.printing import print_tables
 from layerkit.cli.registries import connector
 from layerkit.errors import OutputError, UsageError
 from layerkit.image.image import Image
@@ -223,7 +224,6 @@ def _write_list(path: Path, lines: Sequence[Line]) -> None:
 
 def _table(results: Sequence[Result], total: int) -> None:
     """What became of them, on standard error."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -242,13 +242,11 @@ def _table(results: Sequence[Result], total: int) -> None:
             format_seconds(result.seconds),
             Text(why),
         )
-    console = Console(stderr=True, width=160 if not sys.stderr.isatty() else None, highlight=False)
-    if table.row_count:
-        console.print(table)
     unchanged = sum(result.status is Status.UNCHANGED for result in results)
     done = len(results) - len(failed) - unchanged
     parts = [f"{done} done", f"{unchanged} unchanged", f"{len(failed)} failed"]
     if len(results) < total:
         parts.append(f"{total - len(results)} not done")
     sent = format_size(sum(result.bytes_sent for result in results))
-    console.print(Text(f"{plural(total, 'image')}: {', '.join(parts)}; {sent} sent"))
+    told = Text(f"{plural(total, 'image')}: {', '.join(parts)}; {sent} sent")
+    print_tables(*([table] if table.row_count else []), told, err=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
+from layerkit.errors import InterruptedPushError
 from layerkit.image.digest import Digest
 from layerkit.image.reference import Reference
 from layerkit.profiles import Profile
@@ -61,12 +62,12 @@ class Pool:
         return self.client.tag_digest(reference.repository, reference.tag, Scope(reference.repository, "pull,push"))
 
     def look(self, work: Callable[[], None]) -> None:
-        """Has it done by a thread that asks. Raises RuntimeError when the pool is closed."""
-        self._lookups.submit(work)
+        """Has it done by a thread that asks. Raises InterruptedPushError when the pool is closed."""
+        _submit(self._lookups, work)
 
     def send(self, work: Callable[[], None]) -> None:
         """The same, by one that sends."""
-        self._uploads.submit(work)
+        _submit(self._uploads, work)
 
     def interrupt(self) -> None:
         """Ends all requests, now and later."""
@@ -84,3 +85,10 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _submit(threads: ThreadPoolExecutor, work: Callable[[], None]) -> None:
+    try:
+        threads.submit(work)
+    except RuntimeError:  # what executors raise that are shut down
+        raise InterruptedPushError("the push was ended") from None

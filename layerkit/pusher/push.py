@@ -181,8 +181,8 @@ class PooledDestination:
     def _look_later(self, job: "_Job") -> None:
         try:
             self._pool.look(partial(self._look, job))
-        except RuntimeError:  # closed meanwhile
-            _end(job.future, InterruptedPushError("the push was ended"))
+        except InterruptedPushError as error:
+            _end(job.future, error)
 
     def _look(self, job: "_Job") -> None:
         """Is it there, can it be linked, has it to be sent? Waits for nobody: who is behind another comes again."""

@@ -152,6 +152,14 @@ def test_where_the_sender_fails_who_waited_sends(edge: Edge) -> None:
     assert edge.body_bytes < 1.01 * sum(SIZES)
 
 
+def test_a_pool_that_is_closed_takes_nothing_more(edge: Edge) -> None:
+    image = image_of(SIZES)
+    pool = pool_of(edge)
+    pool.close()
+    with pytest.raises(InterruptedPushError):
+        pushed(pool, edge, "one", image)
+
+
 def test_interrupting_ends_all(edge: Edge) -> None:
     edge.faults.append(Fault(lambda asked: asked.is_commit or asked.is_chunk, stalls(read=True), times=1000))
     image = image_of(SIZES)
