@@ -22,7 +22,7 @@ from fuzz.choices import Choices, chance
 from fuzz.judging import WrongError, check_contents, check_image, check_same
 from fuzz.mutation import damaged, damaged_json, damaged_tar
 from layerkit.cli.main import EXIT_BUG, run
-from layerkit.errors import CannotFixError, DamagedError, LayerkitError, ProofError
+from layerkit.errors import CannotFixError, DamagedError, LayerkitError, ProofError, UnsplittableError
 from layerkit.image.digest import sha256
 from layerkit.image.image import Image
 from layerkit.image.media_types import OCI_CONFIG, OCI_MANIFEST, Compression, Family, layer_type
@@ -149,6 +149,8 @@ def _fixed(
             raise
         return "DamagedError"
     except CannotFixError as error:
+        if tame and not isinstance(error, UnsplittableError):
+            raise
         return type(error).__name__
     untouched = () if sound else [sha256(blob) for _, blob, _ in made]
     found = check_image(fixed, limit=None if oversized else limit, untouched=untouched)
