@@ -76,6 +76,8 @@ class Constraints:
     """How often the limit was lowered."""
     uncut: bool = False
     """The layer needn't be cut: nothing is prepared for that."""
+    trimmed: bool = False
+    """What follows the archive's end is left out, even if nothing else changes."""
     holds_globals: bool = False
     """Global headers are put before the next member that stays in their part."""
     keeps_times: bool = False
@@ -95,6 +97,7 @@ class Constraints:
             shrunk=self.shrunk + (replan.shrink > 0),
             uncut=self.uncut or replan.uncut,
             holds_globals=self.holds_globals or replan.holds_globals,
+            trimmed=self.trimmed or replan.trimmed,
         )
 
 
