@@ -9,10 +9,10 @@ from pathlib import Path
 
 import xxhash
 
+from layerkit.filesystem.layer_tree import LayerTree
 from layerkit.image.blob import FileRange, InputFile
 from layerkit.plan.planner import Constraints, Planner
 from layerkit.tar.framing import Framer, members_of
-from layerkit.verify.layer_tree import LayerTree
 
 PARTS = 4
 """Parts that the layer is planned to be split into."""

@@ -14,7 +14,7 @@ from layerkit.image.image import Image
 from layerkit.progress import SILENT, Progress
 from layerkit.rewrite import Fixed, FixOptions, fix_image
 from layerkit.rewrite.options import MIN_LIMIT
-from layerkit.spool import Spool
+from layerkit.rewrite.splits import OwnSplits, Splits
 
 MAX_REFINEMENTS = 6
 """Times layers are made smaller that don't get through, each time to a half at most: a 64th of a gigabyte is a matter of seconds
@@ -34,17 +34,17 @@ def deliver(
     options: FixOptions,
     destination: Destination,
     *,
-    spool: Spool | None = None,
+    splits: Splits | None = None,
     progress: Progress = SILENT,
     before_name: Callable[[Fixed], None] = lambda fixed: None,
 ) -> Delivered:
     """Fixes `image` into `destination`, which its caller has entered and leaves. `before_name` is called when all is proven and
     before the result has its name. Raises what `fix_image`, the proof, the destination and `before_name` raise; then there is
     no name."""
-    spool = spool or Spool()
-    fixed = fix_image(image, options, spool=spool, progress=progress, receiver=destination)
+    splits = splits or OwnSplits()
+    fixed = fix_image(image, options, splits=splits, progress=progress, receiver=destination)
     before_name(fixed)
-    refining = _Refining(options, destination, spool, progress)
+    refining = _Refining(options, destination, splits, progress)
     for _ in range(MAX_REFINEMENTS + 1):
         try:
             digest = destination.finish(fixed.image)
@@ -60,11 +60,11 @@ def deliver(
 class _Refining:
     """Makes layers smaller that the destination doesn't take."""
 
-    def __init__(self, options: FixOptions, destination: Destination, spool: Spool, progress: Progress) -> None:
+    def __init__(self, options: FixOptions, destination: Destination, splits: Splits, progress: Progress) -> None:
         self.slow: dict[Digest, int] = {}
         self._options = options
         self._destination = destination
-        self._spool = spool
+        self._splits = splits
         self._progress = progress
         self._whole: set[Digest] = set()
         """Layers that can't be made smaller: the destination takes them as they are, or nothing helps."""
@@ -118,7 +118,7 @@ class _Refining:
             platforms=(),
             keep_attestations=True,
         )
-        refined = fix_image(fixed.image, again, spool=self._spool, progress=self._progress, receiver=self._destination)
+        refined = fix_image(fixed.image, again, splits=self._splits, progress=self._progress, receiver=self._destination)
         return replace(
             refined,
             changes=(*fixed.changes, *refined.changes),

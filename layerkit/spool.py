@@ -8,33 +8,54 @@ import errno
 import os
 import tempfile
 import threading
+import weakref
 from pathlib import Path
 
 from layerkit.errors import OutputError
-from layerkit.image.blob import Bytes, Content, FileRange, InputFile, Sliceable
+from layerkit.image.blob import Bytes, Content, FileRange, InputFile
 
 MEMORY = 64 << 20
 """Bytes kept in memory at most."""
 
 
-class Spool:
-    """Thread-safe. `folder`: where the temporary file goes, the system's choice (TMPDIR) by default."""
+class Room:
+    """Memory that several spools share. Thread-safe."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._in_memory = 0
+        self._taken = 0
+
+    def take(self, size: int) -> bool:
+        """False: there is no room for so many bytes."""
+        with self._lock:
+            if self._taken + size > MEMORY:
+                return False
+            self._taken += size
+            return True
+
+    def give_back(self, size: int) -> None:
+        with self._lock:
+            self._taken -= size
+
+
+class Spool:
+    """Thread-safe. `folder`: where the temporary file goes, the system's choice (TMPDIR) by default; `room`: for what is kept in
+    memory, its own by default, which is given back with the spool."""
+
+    def __init__(self, folder: Path | None = None, room: Room | None = None) -> None:
+        self._folder = folder
+        self._room = room or Room()
+        self._lock = threading.Lock()
         self._file: InputFile | None = None
         self.size = 0
         """Bytes on disk."""
 
-    def keep(self, data: bytes) -> Sliceable:
+    def keep(self, data: bytes) -> Content:
         """`data`, readable again. Raises OutputError when the disk is full."""
-        with self._lock:
-            if self._in_memory + len(data) <= MEMORY:
-                self._in_memory += len(data)
-                return Bytes(data)
-        return self.append(data)
+        if not self._room.take(len(data)):
+            return self.append(data)
+        weakref.finalize(self, self._room.give_back, len(data))
+        return Bytes(data)
 
     def append(self, data: bytes) -> FileRange:
         """`data` at the end of the temporary file."""

@@ -3,6 +3,7 @@
     hosts.json        what a registry's host taught about uploads, with its date; other programs may read it
     proved            which blob was proven to hold which content: a line each, digest, diff_id, date
     uploads/*.json    uploads under way: where each goes on, and how far it is
+    batch             what batches have done, and where blobs are: a line each (`batch.record`)
 
 In: values to keep. Out: what was kept, if it is there, sound, and the user's own. Nothing here is needed for a push to succeed:
 what is damaged, or can't be written, is passed over with one note. Several processes may keep things at the same time: files are
@@ -18,7 +19,6 @@ import hashlib
 import json
 import os
 import re
-import stat
 import tempfile
 import threading
 import time
@@ -26,6 +26,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from layerkit.journal import Journal
+from layerkit.ours import PassedOverError, check_ours
 
 MOST_HOSTS = 200
 """Hosts that are remembered; those that taught something last."""
@@ -69,11 +72,7 @@ class Proof(NamedTuple):
     proved: date
 
 
-class _PassedOverError(Exception):
-    """Something isn't there, or isn't as it should be: why, for people."""
-
-
-class _GarbledError(_PassedOverError):
+class _GarbledError(PassedOverError):
     """A file of ours whose content is damaged: the next one takes its place."""
 
 
@@ -101,6 +100,10 @@ class State:
         if base.startswith("/"):  # the specification says to ignore relative paths
             return cls(Path(base) / "layerkit", note)
         return cls(Path(home) / ".local" / "state" / "layerkit" if home.startswith("/") else None, note)
+
+    def journal(self, name: str) -> Journal:
+        """Lines that are kept in a file of that name."""
+        return Journal(self._folder / name if self._folder is not None else None, self._note)
 
     # What hosts taught
 
@@ -133,7 +136,7 @@ class State:
             self.teach(host, {})
         with self._passing_over("uploads under way"):
             for path in self._upload_files():
-                with contextlib.suppress(_PassedOverError, OSError):
+                with contextlib.suppress(PassedOverError, OSError):
                     if _parsed(_read(path, _LARGEST_UPLOAD), path).get("registry") == host:
                         path.unlink(missing_ok=True)
 
@@ -242,7 +245,7 @@ class State:
             yield
         except FileNotFoundError:
             pass  # nothing was kept yet
-        except _PassedOverError as error:
+        except PassedOverError as error:
             self._tell(what, str(error))
         except OSError as error:
             self._tell(what, f"{error.filename or self._folder}: {error.strerror or error}")
@@ -254,12 +257,12 @@ class State:
                 self._note(f"{what} can't be remembered between runs ({why})")
 
     def _ours(self, *, create: bool = False) -> Path:
-        """The folder. Raises _PassedOverError when it isn't the user's own: what others may write proves nothing."""
+        """The folder. Raises PassedOverError when it isn't the user's own: what others may write proves nothing."""
         if self._folder is None:
-            raise _PassedOverError
+            raise PassedOverError
         if create:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check_ours(self._folder.stat(), self._folder)
+        check_ours(self._folder.stat(), self._folder)
         return self._folder
 
     @contextlib.contextmanager
@@ -275,7 +278,7 @@ class State:
                     break
                 except BlockingIOError:
                     if time.monotonic() > ends:
-                        raise _PassedOverError(f"{path}: another process holds it") from None
+                        raise PassedOverError(f"{path}: another process holds it") from None
                     time.sleep(0.02)
             with self._lock:
                 yield
@@ -347,9 +350,9 @@ class UploadRecord:
         if now - status.st_mtime > UPLOAD_SECONDS:
             return
         try:
-            _check_ours(status, self._path)
+            check_ours(status, self._path)
             fields = _parsed(os.pread(self._fd, _LARGEST_UPLOAD, 0), self._path)
-        except _PassedOverError:
+        except PassedOverError:
             return
         location, offset = fields.get("location"), fields.get("offset")
         is_same = all(fields.get(name) == value for name, value in self._key.items())
@@ -365,23 +368,14 @@ def _name_of(key: Mapping[str, str]) -> str:
 
 
 def _read(path: Path, most: int) -> bytes:
-    """A file of the user's own. Raises _PassedOverError for any other, FileNotFoundError when there is none."""
+    """A file of the user's own. Raises PassedOverError for any other, FileNotFoundError when there is none."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(fd, "rb") as file:
-        _check_ours(os.fstat(fd), path)
+        check_ours(os.fstat(fd), path)
         data = file.read(most + 1)
     if len(data) > most:
         raise _GarbledError(f"{path}: it is larger than {most:,} bytes")
     return data
-
-
-def _check_ours(status: os.stat_result, path: Path | None) -> None:
-    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-        raise _PassedOverError(f"{path}: it is no file")
-    if status.st_uid != os.geteuid():
-        raise _PassedOverError(f"{path}: it belongs to another user")
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise _PassedOverError(f"{path}: others may write to it")
 
 
 def _parsed(data: bytes, path: Path | None) -> dict[str, Any]:

@@ -171,6 +171,30 @@ def hazards(under: str = "") -> dict[str, Hazard]:
                 file(u + "t/c"),
             ],
         ),
+        "directory named through a symlink, then plainly": Hazard(
+            [],
+            [
+                directory(u + "usr", **d),
+                directory(u + "usr/lib", mode=0o711, **d),
+                symlink(u + "lib", "usr/lib"),
+                directory(u + "lib/x", mode=0o700, uid=3, **d),
+                file(u + "lib/x/a"),
+                file(u + "usr/lib/x/b"),
+                file(u + "usr/lib/x/c"),
+            ],
+        ),
+        "directory in the place of the symlink that it is named through": Hazard(
+            [],
+            [
+                directory(u + "a", **d),
+                symlink(u + "a", "."),
+                directory(u + "a/a", mode=0o700, **d),
+                file(u + "c"),
+                file(u + "a/b"),
+            ],
+            unpacks=False,
+            may_refuse=True,
+        ),
         "symlink as a parent over a lower directory": Hazard(
             [[directory(u + "usr/lib", mtime=OLD), old("usr/lib/old")]],
             [

@@ -9,9 +9,9 @@ import click
 from rich.table import Table
 
 from layerkit.bench import Row, Setting, default_limits, layers_size, measure, warm
+from layerkit.choices import CompressionChoice
 from layerkit.cli.images import opened
 from layerkit.cli.options import (
-    CompressionChoice,
     Connection,
     compression,
     connection_options,

@@ -30,6 +30,7 @@ COMMANDS = {
     "fix": "Write the rewritten image to OUTPUT.",
     "push": "Upload the image as it is, the tag last.",
     "fix-and-push": "Make the image fit its registry, and push it.",
+    "batch": "Fix and push all images of LIST.",
     "verify": "Compare the filesystems of two images.",
     "profiles": "Show what registries take, and where that is known from.",
     "login": "Log in to REGISTRY (registry.replicated.com unless given).",

@@ -11,7 +11,6 @@
 import contextlib
 import functools
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,15 +19,13 @@ from typing import Any, TypeVar
 
 import click
 
+from layerkit.choices import CompressionChoice, parse_compression, parse_platform
 from layerkit.cli.progress import open_progress
-from layerkit.image.media_types import Compression, Family
+from layerkit.image.media_types import Family
 from layerkit.progress import Progress
 from layerkit.sizes import parse_size
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_.-]+(?:/[a-z0-9_.-]+)?")
-_LEVELS = {Compression.GZIP: range(1, 10), Compression.ZSTD: range(1, 23)}
 
 
 def size(text: str) -> int:
@@ -39,39 +36,20 @@ def size(text: str) -> int:
         raise click.BadParameter(str(error)) from None
 
 
-@dataclass(frozen=True)
-class CompressionChoice:
-    """`kind` None: each layer keeps the compression it has. `level` None: the encoder's default."""
-
-    kind: Compression | None
-    level: int | None = None
-
-    def __str__(self) -> str:
-        return (self.kind.value if self.kind else "keep") + (f":{self.level}" if self.level is not None else "")
-
-
 def compression(text: str) -> CompressionChoice:
     """`keep|gzip|zstd|none[:LEVEL]`."""
-    name, colon, level = text.partition(":")
-    choices = {"keep": None, "gzip": Compression.GZIP, "zstd": Compression.ZSTD, "none": Compression.NONE}
-    if name not in choices:
-        raise click.BadParameter(f"{name!r} is not one of {', '.join(choices)}")
-    kind = choices[name]
-    if not colon:
-        return CompressionChoice(kind)
-    levels = _LEVELS.get(kind) if kind else None
-    if levels is None:
-        raise click.BadParameter(f"{name!r} takes no level")
-    if not level.isascii() or not level.isdigit() or int(level) not in levels:
-        raise click.BadParameter(f"a level of {name} is {levels.start} to {levels.stop - 1}, not {level!r}")
-    return CompressionChoice(kind, int(level))
+    try:
+        return parse_compression(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def platform(text: str) -> str:
     """`os/architecture[/variant]`."""
-    if not _PLATFORM.fullmatch(text):
-        raise click.BadParameter(f"{text!r} is not a platform; expected for example linux/amd64 or linux/arm/v7")
-    return text
+    try:
+        return parse_platform(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -22,14 +23,16 @@ Connect = Callable[[str], "RegistryClient"]
 
 
 def connector(connection: Connection, progress: Progress) -> Connect:
-    """What makes a client of a registry. The password is read from standard input once, when the first is made."""
+    """What makes a client of a registry, in any thread. The password is read from standard input once, when the first is made."""
     password: list[str] = []
+    lock = threading.Lock()
 
     def client_of(registry: str) -> "RegistryClient":
         from layerkit.registry.client import connect  # an image in a file needn't wait for what speaks HTTP
 
-        if connection.username and not password:
-            password.append(read_password(connection))
+        with lock:
+            if connection.username and not password:
+                password.append(read_password(connection))
         return connect(
             registry,
             environment=os.environ,

@@ -6,9 +6,9 @@ import click
 
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, jobs_option, json_option, platform_option, verbosity
+from layerkit.filesystem import verify
 from layerkit.progress import Progress
 from layerkit.report.text import escaped, json_text
-from layerkit.verify import verify
 
 EXIT_DIFFERENT = 1
 

@@ -2,6 +2,7 @@
 
 In: raw bytes, or a compressed stream. Out: the other. Nothing here knows of layers or where they are cut.
 
+    kind         what bytes are compressed with, by the first of them
     decode       any layer's blob as raw tar, followed to its last byte (`zstd_frames`)
     codec        how gzip, zstd and plain streams are put together, and read back piece by piece
     deflate      raw bytes as deflate blocks, the same every time

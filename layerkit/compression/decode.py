@@ -11,16 +11,15 @@ from typing import IO, cast
 import zstandard
 
 from layerkit.compression.gzip_members import Feed, members
+from layerkit.compression.kind import MAGIC_BYTES, sniff
 from layerkit.compression.zstd_frames import FrameWalker
 from layerkit.errors import CannotFixError, DamagedError
 from layerkit.image.blob import Buffer, Content
-from layerkit.image.media_types import Compression, sniff
+from layerkit.image.media_types import Compression
 
 OUTPUT = 256 << 10
 """Bytes handed out at a time: half a second-level cache, where ISA-L is fastest (measured: 64 KiB to 1 MiB differ by 8 %)."""
 
-_SNIFFED = 6
-"""Bytes that `sniff` wants."""
 
 MAX_WINDOW = 128 << 20
 """Bytes of zstd window: what `zstd -d` and the Go decoders take without being asked (`--long=27`)."""
@@ -38,9 +37,9 @@ def decoded_chunks(chunks: Iterator[Buffer], where: str) -> Iterator[Buffer]:
     head = b""
     for chunk in chunks:
         head += chunk
-        if len(head) >= _SNIFFED:
+        if len(head) >= MAGIC_BYTES:
             break
-    compression = sniff(head[:_SNIFFED])
+    compression = sniff(head[:MAGIC_BYTES])
     if compression is Compression.GZIP:
         yield from members(Feed(_joined(head, chunks)), where, OUTPUT)
     elif compression is Compression.ZSTD:

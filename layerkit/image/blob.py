@@ -40,9 +40,6 @@ class Content(Protocol):
         """Bytes [start, end), as content again, without reading them."""
 
 
-Sliceable = Content
-
-
 class ReadableFile(Protocol):
     """A file that is read by position, from several threads at once."""
 

@@ -5,6 +5,7 @@ image-spec image-layout.md; "Docker Image Specification v1.2" (moby/docker-image
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from layerkit.errors import UsageError
 from layerkit.image.digest import Digest, algorithm, encoded
@@ -73,6 +74,7 @@ def same_name(wanted: str, name: str) -> bool:
     return wanted == name or full_name(wanted) == full_name(name)
 
 
+@lru_cache(4096)
 def full_name(name: str) -> str:
     """With its registry and tag, as containerd keeps names; as it is when it is no reference."""
     try:

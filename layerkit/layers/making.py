@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from layerkit.compression.checksum import Tally
-from layerkit.image.blob import Blob, Joined, Sliceable
+from layerkit.image.blob import Blob, Content, Joined
 from layerkit.image.digest import Digest
 from layerkit.streams.stream import Boundary, Stop
 from layerkit.tar.header import END_OF_ARCHIVE
@@ -65,10 +65,10 @@ class Copy(NamedTuple):
 class Making:
     """A part being made. `begin`: what its stream begins with. `keep` makes contents of new bytes."""
 
-    def __init__(self, number: int, begin: bytes, keep: Callable[[bytes], Sliceable]) -> None:
+    def __init__(self, number: int, begin: bytes, keep: Callable[[bytes], Content]) -> None:
         self.number = number
         """From 0."""
-        self.contents: list[Sliceable] = []
+        self.contents: list[Content] = []
         """Its stream, but for the stretch that is being copied, and for its end."""
         self.size = 0
         """Bytes of those."""
@@ -98,7 +98,7 @@ class Making:
         if data:
             self.append(self._keep(data))
 
-    def append(self, content: Sliceable) -> None:
+    def append(self, content: Content) -> None:
         self.contents.append(content)
         self.size += content.size
 
@@ -118,7 +118,7 @@ class Making:
         self.mark = Mark(self.number, self.size, None, history)
         return self.mark
 
-    def since_mark(self) -> Sliceable:
+    def since_mark(self) -> Content:
         """The contents behind the last mark."""
         return Joined(self.contents).section(self.mark.size, self.size)
 

@@ -5,11 +5,13 @@ In: a stream and constraints. Out: the parts, proven. Raises what the planner ra
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from layerkit.compression.decode import decoded
 from layerkit.errors import DamagedError
+from layerkit.filesystem.proof import Proof
 from layerkit.image.blob import Buffer, Writing
 from layerkit.image.digest import Digest, algorithm, encoded, hasher_for
 from layerkit.layers.making import Part
@@ -22,7 +24,6 @@ from layerkit.streams.stream import Output, Stream
 from layerkit.tar.framing import Framer
 from layerkit.tar.header import END_OF_ARCHIVE
 from layerkit.threads import Aside
-from layerkit.verify.proof import Proof
 
 _log = logging.getLogger(__name__)
 
@@ -80,8 +81,13 @@ def run_pass(
         hashed.drain()
         _compare(where, options.diff_id, hasher.hexdigest())
         parts = weaver.finish(plan.tail, plan.last_words())
-    plan.prove()
+    plan.prove(_raw(stream), [decoded(part.blob.content, where) for part in parts])
     return parts
+
+
+def _raw(stream: Stream) -> Iterator[Buffer]:
+    for output in stream.start():
+        yield output.data
 
 
 def _until(edits: deque[Edit], at: int) -> list[Edit]:
@@ -138,8 +144,8 @@ class _Whole:
         """What one more part consists of."""
         return b""
 
-    def prove(self) -> None:
-        """All parts are known."""
+    def prove(self, source: Iterable[Buffer], parts: Sequence[Iterable[Buffer]]) -> None:
+        """All parts are known. The raw tars are there to be read if they say something else."""
 
 
 class _Plan:
@@ -215,9 +221,9 @@ class _Plan:
     def last_words(self) -> bytes:
         return self._planner.last_words()
 
-    def prove(self) -> None:
+    def prove(self, source: Iterable[Buffer], parts: Sequence[Iterable[Buffer]]) -> None:
         if self._proof is not None:
-            self._proof.close(self._constraints.dropped)
+            self._proof.close(self._constraints.dropped, source, parts)
 
 
 class _Costs:

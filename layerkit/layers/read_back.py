@@ -17,7 +17,7 @@ from layerkit.compression.checksum import Tally
 from layerkit.compression.codec import Codec, Decoder
 from layerkit.compression.inflater import WINDOW, StreamError
 from layerkit.errors import ProofError
-from layerkit.image.blob import Blob, Buffer, Joined, Sliceable, Writing
+from layerkit.image.blob import Blob, Buffer, Content, Joined, Writing
 from layerkit.image.digest import Digest
 from layerkit.layers.making import Making, Mark, Part
 from layerkit.streams.stream import Stop
@@ -139,7 +139,7 @@ class ReadBack:
         self._put(making, partial(self._note, making.number, making.marked_here(history)))
         return self._codec.decoder(history)
 
-    def close(self, making: Making, content: Sliceable, trailer: bytes, tally: Tally) -> None:
+    def close(self, making: Making, content: Content, trailer: bytes, tally: Tally) -> None:
         """The part is complete: `content` is all of its stream, with `trailer` at its end; `tally` is what has to come out.
         Called once more, it is another part from its last mark on."""
         is_first, making.is_closed = not making.is_closed, True
@@ -171,7 +171,7 @@ class ReadBack:
     def _back(self, number: int, mark: Mark) -> None:
         self._records[number].back_to(self._marks[mark])
 
-    def _close(self, making: Making, mark: Mark, content: Sliceable, trailer: bytes, tally: Tally, is_first: bool) -> None:
+    def _close(self, making: Making, mark: Mark, content: Content, trailer: bytes, tally: Tally, is_first: bool) -> None:
         if is_first:
             record = self._records[making.number]
             record.back_to(self._marks[mark])
@@ -191,7 +191,7 @@ class ReadBack:
         part = self._parts[making.number] = Part(blob, record.diff_id)
         self._told.made(making.number, part)
 
-    def _decoded(self, making: Making, decoder: Decoder, content: Sliceable) -> Iterator[tuple[Buffer, bytes]]:
+    def _decoded(self, making: Making, decoder: Decoder, content: Content) -> Iterator[tuple[Buffer, bytes]]:
         """The bytes of `content`, each with what came out of them, if anything."""
         for chunk in content.chunks():
             fed: Buffer = chunk

@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from layerkit.errors import CannotFixError, DamagedError, ProofError
-from layerkit.image.blob import Blob, Bytes, FileRange, Joined, Sliceable, Writing
+from layerkit.image.blob import Blob, Content, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.media_types import Compression
 from layerkit.layers.making import Part
@@ -92,7 +92,7 @@ def split_layer(
 
 
 def _tries(
-    content: Sliceable,
+    content: Content,
     where: str,
     options: SplitOptions,
     spool: Spool,
@@ -106,7 +106,9 @@ def _tries(
 
     pass_options = PassOptions(options.limit, options.allow_oversized, options.diff_id, options.proven, progress.warn, reach)
     whole, encode = options.whole, False
-    constraints = Constraints(0, options.limit, options.allow_oversized, options.dropped, keeps_times=options.keeps_times)
+    constraints = Constraints(
+        0, options.limit, allow_oversized=options.allow_oversized, dropped=options.dropped, keeps_times=options.keeps_times
+    )
     stream = None
     margin = 0
     try:
@@ -123,7 +125,7 @@ def _tries(
                     encode=encode,
                 )
                 margin = stream.margin
-                constraints = replace(constraints, limit=options.limit - margin)
+                constraints = replace(constraints, limit=options.limit - margin, total=stream.size)
             position.reach(0)
             try:
                 return run_pass(stream, where, None if whole else constraints, pass_options, spool, told)
@@ -153,11 +155,9 @@ def _check(blob: Blob, where: str) -> None:
         pass
 
 
-def _local(blob: Blob, spool: Spool) -> Sliceable:
+def _local(blob: Blob, spool: Spool) -> Content:
     """The blob's content, on this machine: it is, unless it comes from a registry."""
-    if isinstance(blob.content, FileRange | Bytes | Joined):
-        return blob.content
-    return spool.append_all(blob.content)
+    return blob.content if blob.content.is_local else spool.append_all(blob.content)
 
 
 class _Position:

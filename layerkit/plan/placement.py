@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from layerkit.errors import CannotFixError
+from layerkit.plan.overlay_marks import hides_below, reads_below
 from layerkit.plan.tree import Located, Span, Tree, show
 from layerkit.tar.framing import Member
 from layerkit.tar.header import Kind
@@ -134,7 +135,12 @@ class Placement:
         elif member.kind is _DIRECTORY or member.kind is _SYMLINK:
             if member.kind is _DIRECTORY and self.tree.is_other(at.path):
                 self._keep_together(member, at)
+            if hides_below(member):
+                self._hide(member, at)
             self._repeated.add((self.part, at.path))
+        if self.part and reads_below(member):
+            # What it shows is in lower layers: earlier parts of its own layer aren't meant.
+            raise Replan(glue=Glue(None, 0, member.start))
         self._put(member, at, self.part)
         if at.ancestors is self._there:  # as for nearly every member that follows another in its directory
             return None
@@ -200,6 +206,14 @@ class Placement:
         earlier = self._span(at.path)
         if earlier is not None and earlier.first != self.part:
             raise Replan(glue=Glue(at.path, 0, member.start))
+
+    def _hide(self, member: Member, at: Located) -> None:
+        """A directory's entry with an overlay's mark hides all that lower layers, earlier parts included, hold below it, like an
+        opaque marker: it stays in one part with the first of that."""
+        under = self._under.get(at.path)
+        if under is not None and under.first != self.part:
+            raise Replan(glue=Glue(at.path, 0, member.start))
+        self._opaque[at.path] = self.part
 
     def _refusal(self, member: Member, why: str) -> CannotFixError:
         return CannotFixError(

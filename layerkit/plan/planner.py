@@ -10,6 +10,8 @@ releases that agree on the members in a window agree on the cut, so they share t
 that might not fit, because as a file it is larger than what is left, begins another part: from `WARY` on always, below if it
 wouldn't fit if it compressed like what came before it.
 
+What is left isn't cut when all of it fits, as far as that is known.
+
 A cut is never taken back. A file that was expected to fit and turns out not to has made a part that is too large: then the layer
 is planned once more, and from that file on it is cut before every file that might not fit.
 """
@@ -21,6 +23,7 @@ from typing import NamedTuple
 
 from layerkit.errors import UnsplittableError
 from layerkit.plan.directory_times import is_shelf
+from layerkit.plan.overlay_marks import hides_below
 from layerkit.plan.placement import Glue, Placement, Replan, Step, Tail
 from layerkit.plan.ranking import Ranking
 from layerkit.plan.tree import Located, Tree, show
@@ -64,6 +67,8 @@ class Constraints:
     """Bytes of a part, compressed, that are aimed at: the real limit less what estimates may be off."""
     hard_limit: int
     """Bytes of a part's blob that are allowed."""
+    total: int | None = None
+    """What the whole layer costs, if that is known: what is left isn't cut when it fits."""
     allow_oversized: bool = False
     dropped: frozenset[bytes] = frozenset()
     """Paths of members to leave out."""
@@ -200,7 +205,8 @@ class Planner:
         step = self._placement.place(member, located)
         if member.kind is not _DIRECTORY or head is not None:
             self._leading = False
-        if self._leading or (member.kind is _DIRECTORY and self._takes_times_from(located)):
+        # An entry that hides what is below has to be there as it is, once.
+        if (self._leading or (member.kind is _DIRECTORY and self._takes_times_from(located))) and not hides_below(member):
             self._untimed = True
             step = Step(insert=(step.insert if step is not None else b"") + self._tree.repeat(path), keep=False)
         if step is None or step.keep or step.insert:  # and not only what moves to another part
@@ -286,6 +292,9 @@ class Planner:
         size = part.size(cost)
         limit = self._limit
         if part.first is None or not self._may_cut(member):
+            return False
+        total = self._constraints.total
+        if total is not None and size + max(total - cost, 0) <= limit:
             return False
         is_over = size > limit
         if is_over:

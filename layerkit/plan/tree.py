@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from layerkit.errors import CannotFixError
 from layerkit.plan.directory_times import timeless
+from layerkit.plan.overlay_marks import without_marks
 from layerkit.tar.framing import Member, clean
 from layerkit.tar.header import BLOCK, Kind
 
@@ -75,6 +76,9 @@ class Tree:
         self._above: set[bytes] = set()
         """Directories that hold something, with or without an entry of their own."""
         self._dangling: dict[bytes, bytes] = {}
+        self._named_through: dict[bytes, dict[bytes, tuple[bytes, bytes]] | None] = {}
+        """Directory or symlink -> the symlinks that its own entry's name leads through: where it is repeated, so are they.
+        None: some of them are gone already."""
 
     def locate(self, member: Member) -> Located:
         """Where `member` is, given the members recorded so far. Raises CannotFixError for AUFS markers."""
@@ -124,6 +128,7 @@ class Tree:
                 self._symlinks.pop(path, None)
             self._forget(path)
             self._directories[path] = _compact(member.head)
+            self._note_name(member, located)
         elif located.hides is not None:
             if located.opaque and member.path == path:
                 self.markers[located.hides] = (path, member.head)
@@ -148,8 +153,29 @@ class Tree:
         if member.kind is _SYMLINK:
             self._forget(path)
             self._symlinks[path] = (member.link, _compact(member.head))
+            self._note_name(member, located)
         elif self._symlinks.pop(path, None) is not None:
             self._forget(path)
+
+    def _note_name(self, member: Member, located: Located) -> None:
+        self._named_through.pop(located.path, None)
+        if member.path != located.path:
+            through = {path: self._symlinks[path] for path in located.ancestors if path in self._symlinks}
+            is_its_own = located.path in located.ancestors  # it took the place of what its name led through
+            self._named_through[located.path] = through if through and not is_its_own else None
+
+    def _need(self, path: bytes, needed: dict[bytes, None]) -> None:
+        """The entry at `path` is needed, and before it what its name leads through."""
+        through = self._named_through.get(path, {})
+        if through is None or any(self._symlinks.get(symlink) is not entry for symlink, entry in through.items()):
+            raise CannotFixError(
+                f"{self.where}: the entry of {show(path)} is named through a symlink that is another now; the layer can't be "
+                "split safely. Build the image again"
+            )
+        for symlink in through:
+            if symlink not in needed:
+                self._need(symlink, needed)
+        needed[path] = None
 
     def dangles(self, member: Member, located: Located) -> None:
         """`member` is a hard link whose target hasn't come: appliers will fail on it, or find a lower layer's file. Raises
@@ -186,11 +212,11 @@ class Tree:
         return self._part.get(path)
 
     def entry(self, path: bytes) -> bytes:
-        """The member run of a directory or symlink, as it was last seen."""
+        """The member run of a directory or symlink, as it was last seen, but for marks that would hide what other parts hold."""
         stored = self._directories.get(path)
         if stored is None:
             stored = self._symlinks[path][1]
-        return stored.ljust(-(-len(stored) // BLOCK) * BLOCK, b"\0")
+        return without_marks(stored.ljust(-(-len(stored) // BLOCK) * BLOCK, b"\0"))
 
     def repeat(self, path: bytes) -> bytes:
         """The entry without its times, for a part that needs it above its members; see `timeless`."""
@@ -205,8 +231,10 @@ class Tree:
         for path in self._repeated:
             if path in self._directories or path in self._symlinks:
                 above = (path[:at] for at in range(len(path)) if at == 0 or path[at : at + 1] == b"/")
-                paths.update(dict.fromkeys(parent for parent in above if parent in self._directories))
-                paths[path] = None
+                for parent in above:
+                    if parent in self._directories:
+                        self._need(parent, paths)
+                self._need(path, paths)
         return b"".join(map(self.entry, paths))
 
     def _parent(self, parent: bytes) -> tuple[bytes, tuple[bytes, ...]]:
@@ -234,13 +262,13 @@ class Tree:
                 self._refuse_linked(path)
             if symlink is not None and hops < _MAX_HOPS:
                 hops += 1
-                needed[path] = None
+                self._need(path, needed)
                 if symlink[0].startswith(b"/"):
                     here = b""
                 todo.extend(symlink[0].split(b"/")[::-1])
                 continue
             if path in self._directories:
-                needed[path] = None
+                self._need(path, needed)
             here = path
         found = (here, tuple(needed))
         self._resolved[parent] = found

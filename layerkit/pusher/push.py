@@ -4,13 +4,13 @@ In: blobs offered as they become ready, then the image. Out: every blob in the r
 the root by its tag last, read back and compared. Until then there is nothing under the tag, so a push that ends early leaves
 the registry as it was, but for blobs that the next push finds there.
 
-Blobs take two steps, each on its own threads: looked for (a HEAD, many at a time), then sent (a few at a time: an upload fills
-the line).
+Blobs are looked for, linked and sent by the pool that all pushes to the registry share (`pool`).
 """
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
@@ -32,15 +32,14 @@ from layerkit.image.reference import Reference
 from layerkit.image.referrers import Kind, referrer
 from layerkit.profiles import Profile
 from layerkit.progress import SILENT, Progress
-from layerkit.pusher.host import SMALLEST_BODY, Host
-from layerkit.pusher.rules import first_rules
-from layerkit.pusher.target import Outcome, Target, Traffic
+from layerkit.pusher.host import SMALLEST_BODY
+from layerkit.pusher.linking import link
+from layerkit.pusher.pool import Pool
+from layerkit.pusher.target import Outcome
 from layerkit.pusher.upload import upload
+from layerkit.pusher.whereabouts import Claim
 from layerkit.registry.client import RegistryClient
 from layerkit.state import NOTHING_REMEMBERED, State
-
-_LOOKUPS = 8
-"""HEAD requests at a time: they cost the registry next to nothing, and a round trip each."""
 
 _LOST_BLOBS_TRIES = 2
 """How often blobs are sent again that the registry said it had and then misses."""
@@ -62,46 +61,46 @@ class Stats:
 _COSIGN_TAGS = {Kind.SIGNATURE: "sig", Kind.ATTESTATION: "att", Kind.SBOM: "sbom"}
 
 
-class RegistryDestination:
-    """A `Destination`. Its client is its own: leaving ends the client's requests."""
+@dataclass(frozen=True)
+class _Job:
+    """A blob that is to be in the repository."""
+
+    blob: Blob
+    label: str
+    future: Future[Outcome]
+
+
+def _end(future: Future[Outcome], outcome: Outcome | BaseException) -> None:
+    """Unless it has ended already: a push that is closed doesn't wait for what it has begun."""
+    with contextlib.suppress(InvalidStateError):
+        if isinstance(outcome, Outcome):
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)
+
+
+class PooledDestination:
+    """A `Destination` beside others to the same registry: leaving it ends its own work, and what it has begun to send arrives."""
 
     def __init__(
         self,
-        client: RegistryClient,
+        pool: Pool,
         reference: Reference,
         *,
-        profile: Profile,
-        jobs: int | None = None,
-        chunk_size: int | None = None,
-        smallest_chunk: int = SMALLEST_BODY,
         mount_from: Sequence[str] = (),
-        state: State = NOTHING_REMEMBERED,
         may_split: bool = False,
         progress: Progress = SILENT,
     ) -> None:
-        """`jobs`: uploads at a time; `chunk_size`: bytes of one request; both by the profile unless given.
-        `smallest_chunk`: bytes below which requests aren't made smaller when the edge refuses them. `mount_from`: other
-        repositories of the registry, where blobs may be already. `state`: what earlier runs learned of the registry, and where
-        they left uploads. `may_split`: the caller makes blobs smaller that are too large; so that is said at the first sign."""
-        self._client = client
+        """`mount_from`: other repositories of the registry, where blobs may be already. `may_split`: the caller makes blobs
+        smaller that are too large; so that is said at the first sign."""
+        self._pool = pool
+        self._client = pool.client
         self._reference = reference
         self._progress = progress
-        self._traffic = Traffic()
-        self._target = Target(
-            client,
-            reference.repository,
-            Host(client.registry, first_rules(profile.upload, chunk_size), state, smallest_chunk, progress.note),
-            profile.commit_seconds,
-            tuple(repository for repository in mount_from if repository != reference.repository),
-            progress,
-            self._traffic,
-            state,
-        )
+        self._target = pool.target(reference, tuple(mount_from), progress)
         self._may_split = may_split
         self._told: set[Digest] = set()
         """Blobs that were said to be too large: when the caller comes with them again, there is nothing smaller."""
-        self._lookups = ThreadPoolExecutor(_LOOKUPS, "layerkit-lookup")
-        self._uploads = ThreadPoolExecutor(jobs or profile.parallel, "layerkit-upload")
         self._outcomes: dict[Digest, Future[Outcome]] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -113,7 +112,7 @@ class RegistryDestination:
         with self._lock:
             done = [future.result() for future in self._outcomes.values() if future.done() and not future.exception()]
         count = {outcome: done.count(outcome) for outcome in Outcome}
-        return Stats(self._traffic.sent, count[Outcome.SENT], count[Outcome.THERE], count[Outcome.MOUNTED])
+        return Stats(self._target.traffic.sent, count[Outcome.SENT], count[Outcome.THERE], count[Outcome.MOUNTED])
 
     @property
     def sending_rate(self) -> float | None:
@@ -154,17 +153,12 @@ class RegistryDestination:
         self.close()
 
     def close(self) -> None:
-        """Ends running uploads at once. Blobs that are complete stay: the next push finds them."""
+        """Nothing more is begun. Blobs that are complete stay: the next push finds them."""
         with self._lock:
             self._closed = True
-        self._client.interrupt()
-        self._lookups.shutdown(wait=True, cancel_futures=True)
-        self._uploads.shutdown(wait=True, cancel_futures=True)
-        self._client.close()
-        with self._lock:
             pending = [future for future in self._outcomes.values() if not future.done()]
         for future in pending:
-            future.set_exception(InterruptedPushError("the push was ended"))
+            _end(future, InterruptedPushError("the push was ended"))
 
     # Blobs
 
@@ -176,39 +170,69 @@ class RegistryDestination:
             if self._closed:
                 raise InterruptedPushError("the push was ended")
             future = self._outcomes[blob.digest] = Future()
-            if known_absent:
-                self._uploads.submit(self._settle, future, lambda: self._upload(blob, label))
-            else:
-                self._lookups.submit(self._settle, future, lambda: self._look(future, blob, label))
-            return future
-
-    def _look(self, future: Future[Outcome], blob: Blob, label: str) -> Outcome | None:
-        if self._target.holds(blob):
-            self._target.state.uploaded(self._client.registry, self._reference.repository, blob.digest)
-            return Outcome.THERE
-        with self._lock:
-            if self._closed:
-                raise InterruptedPushError("the push was ended")
-            self._uploads.submit(self._settle, future, lambda: self._upload(blob, label))
-        return None
-
-    def _upload(self, blob: Blob, label: str) -> Outcome:
-        try:
-            return upload(self._target, blob, label, insists=not self._may_split or blob.digest in self._told)
-        except (BlobTooSlowError, BlobTooLargeError):
-            self._told.add(blob.digest)
-            raise
-
-    @staticmethod
-    def _settle(future: Future[Outcome], work: Callable[[], Outcome | None]) -> None:
-        """Runs one step of a blob; its outcome or its error ends the future."""
-        try:
-            outcome = work()
-        except BaseException as error:  # handed to whoever waits
-            future.set_exception(error)
+        job = _Job(blob, label, future)
+        if known_absent:
+            self._pool.whereabouts.lost(blob.digest, self._reference.repository)
+            self._pool.send(partial(self._send, job, Claim(blob.digest, self._reference.repository)))
         else:
-            if outcome is not None:
-                future.set_result(outcome)
+            self._look_later(job)
+        return future
+
+    def _look_later(self, job: "_Job") -> None:
+        try:
+            self._pool.look(partial(self._look, job))
+        except RuntimeError:  # closed meanwhile
+            _end(job.future, InterruptedPushError("the push was ended"))
+
+    def _look(self, job: "_Job") -> None:
+        """Is it there, can it be linked, has it to be sent? Waits for nobody: who is behind another comes again."""
+        digest, repository = job.blob.digest, self._reference.repository
+        if job.future.done():
+            return
+        claim = self._pool.whereabouts.claim(digest, repository, partial(self._look_later, job))
+        if claim is None:
+            return
+        if claim.is_there:
+            _end(job.future, Outcome.THERE)
+            return
+        try:
+            if claim.origin is not None:
+                if link(self._target, job.blob, claim.origin):
+                    self._pool.whereabouts.linked()
+                    self._arrived(job, claim, Outcome.MOUNTED)
+                else:
+                    self._pool.whereabouts.not_linked(claim)
+                    self._pool.whereabouts.settle(claim, is_there=False)
+                    self._look_later(job)
+            elif self._target.holds(job.blob):
+                self._arrived(job, claim, Outcome.THERE)
+            else:
+                self._pool.send(partial(self._send, job, claim))
+        except BaseException as error:  # handed to whoever waits
+            self._failed(job, claim, error)
+
+    def _send(self, job: "_Job", claim: Claim) -> None:
+        try:
+            if job.future.done():  # ended before it began
+                raise InterruptedPushError("the push was ended")
+            insists = not self._may_split or job.blob.digest in self._told
+            outcome = upload(self._target, job.blob, job.label, insists=insists)
+        except BaseException as error:  # handed to whoever waits
+            if isinstance(error, BlobTooSlowError | BlobTooLargeError):
+                self._told.add(job.blob.digest)
+            self._failed(job, claim, error)
+        else:
+            self._arrived(job, claim, outcome)
+
+    def _arrived(self, job: "_Job", claim: Claim, outcome: Outcome) -> None:
+        if outcome is not Outcome.SENT:
+            self._target.state.uploaded(self._client.registry, self._reference.repository, job.blob.digest)
+        self._pool.whereabouts.settle(claim, is_there=True)
+        _end(job.future, outcome)
+
+    def _failed(self, job: "_Job", claim: Claim, error: BaseException) -> None:
+        _end(job.future, error)
+        self._pool.whereabouts.settle(claim, is_there=False)
 
     def _wait(self, futures: dict[Digest, Future[Outcome]]) -> None:
         """Until all are there; the first error ends it, while the other uploads go on."""
@@ -367,3 +391,40 @@ class RegistryDestination:
             f"{self._reference}: pushed {root.digest}, but reading it back gave {found}: another push to the same tag came in "
             "between, or the registry alters manifests; push again"
         )
+
+
+class RegistryDestination(PooledDestination):
+    """A `Destination` with a pool of its own: leaving it ends the client's requests."""
+
+    def __init__(
+        self,
+        client: RegistryClient,
+        reference: Reference,
+        *,
+        profile: Profile,
+        jobs: int | None = None,
+        chunk_size: int | None = None,
+        smallest_chunk: int = SMALLEST_BODY,
+        mount_from: Sequence[str] = (),
+        state: State = NOTHING_REMEMBERED,
+        may_split: bool = False,
+        progress: Progress = SILENT,
+    ) -> None:
+        """As `Pool` and `PooledDestination` have them."""
+        pool = Pool(
+            client,
+            profile,
+            jobs=jobs,
+            chunk_size=chunk_size,
+            smallest_chunk=smallest_chunk,
+            state=state,
+            progress=progress,
+        )
+        super().__init__(pool, reference, mount_from=mount_from, may_split=may_split, progress=progress)
+
+    def close(self) -> None:
+        """Ends running uploads at once."""
+        with self._lock:
+            self._closed = True
+        self._pool.close()
+        super().close()

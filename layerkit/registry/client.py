@@ -28,7 +28,7 @@ from layerkit.errors import (
     UsageError,
 )
 from layerkit.image.blob import Content
-from layerkit.image.digest import Digest, encoded, hasher_for, is_digest
+from layerkit.image.digest import Digest, encoded, hasher_for, is_digest, sha256
 from layerkit.image.foreign import MAX_DOCUMENT, web_address
 from layerkit.image.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from layerkit.image.reference import DOCKER_HUB
@@ -99,6 +99,23 @@ class RegistryClient:
                 raise DamagedError.mismatch(where, expected="content of that digest", found=f"{len(answer.body):,} other bytes")
         media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
         return answer.body, media_type
+
+    def tag_digest(self, repository: str, tag: str, scope: Scope) -> Digest | None:
+        """What the tag holds; None: nothing, or nothing that one may see. Raises UnreachableError."""
+        path = f"/v2/{repository}/manifests/{tag}"
+        ask = functools.partial(self.attempt, "HEAD", path, scope=scope, headers={"Accept": _ACCEPT})
+        try:
+            answer = retrying(self.patience, f"asking for {self.name_of(repository, tag)}", lambda: self._passed(ask()))
+            if answer.status == 404:
+                return None
+            said = answer.headers.get("docker-content-digest", "")
+            if answer.status == 200 and is_digest(said):
+                return Digest(said)
+            return sha256(
+                self.get_manifest(repository, tag)[0]
+            )  # registries needn't say it (distribution-spec, "Pulling manifests")
+        except RefusedError:
+            return None
 
     def has_blob(self, repository: str, digest: Digest, size: int | None = None, scope: Scope | None = None) -> bool | None:
         """Is it there? None when the answer says neither yes nor no (no right to ask, another size, failing a few times): sending

@@ -5,24 +5,25 @@ file they are of: they are pushed and pulled all the same. Sizes are those of th
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from layerkit.compression.decode import decoded_chunks
-from layerkit.image.blob import Blob, Buffer
+from layerkit.filesystem.directory import Directory, directories
+from layerkit.filesystem.entry import Entry
+from layerkit.filesystem.layer_tree import EVERYTHING, LayerTree
+from layerkit.filesystem.marks import NO_MARKS
+from layerkit.filesystem.view import overlay, walk
+from layerkit.image.blob import Buffer
 from layerkit.image.digest import Digest, short
 from layerkit.image.image import Image, PlatformImage
 from layerkit.image.media_types import is_ordinary_layer
 from layerkit.progress import Progress, Task
 from layerkit.report.content_types import HEAD_BYTES, types_of
-from layerkit.tar.framing import Framer, clean
 from layerkit.tar.header import Kind
 
-WHITEOUT = b".wh."
-OPAQUE = b".wh..wh..opq"
-_RESERVED = b".wh..wh."
-"""Other names that begin so are AUFS's own and hide nothing (image-spec layer.md, "Whiteouts")."""
+_NUMBER = 8
+"""Bytes of the number of a file's first bytes."""
 
 MIN_CLASSIFIED = 16 << 10
 """Bytes; smaller files count as `small files`: there are many of them, and they matter little."""
@@ -85,157 +86,139 @@ class Contents:
     wasted: tuple[Wasted, ...]
 
 
-class Entry(NamedTuple):
-    """One member of a layer, as far as it matters here."""
-
-    path: bytes
-    kind: Kind
-    size: int
-    link: bytes
-    head: bytearray
-    """Its first bytes, when it is large enough to be classified."""
-
-
-@dataclass(eq=False)
-class Inode:
+@dataclass
+class _File:
     """A file's bytes, however many paths lead to them."""
 
     path: bytes
     size: int
     layer: int
-    head: bytearray
-    is_file: bool
-    """And not a link, device or pipe."""
-    paths: int = 1
+    paths: int = 0
 
 
-class Folder:
-    """A directory of the merged filesystem."""
+class _Heads:
+    """Keeps the first bytes of files that are large enough to be classified: makes fingerprints that are the number of them."""
 
     def __init__(self) -> None:
-        self.entries: dict[bytes, Folder | Inode] = {}
+        self._kept = [b""]
+
+    def __call__(self, data: Buffer) -> "_Head":
+        return _Head(self._kept, data)
+
+    def of(self, entry: Entry) -> bytes:
+        return self._kept[int.from_bytes(entry.digest)]
+
+
+class _Head:
+    def __init__(self, kept: list[bytes], data: Buffer) -> None:
+        self._kept = kept
+        self._head = bytes(data[:HEAD_BYTES])
+        self._size = len(data)
+
+    def update(self, data: Buffer, /) -> None:
+        self._head += bytes(data[: HEAD_BYTES - len(self._head)])
+        self._size += len(data)
+
+    def digest(self) -> bytes:
+        if self._size < MIN_CLASSIFIED:
+            return bytes(_NUMBER)
+        self._kept.append(self._head)
+        return (len(self._kept) - 1).to_bytes(_NUMBER)
 
 
 class Merged:
-    """The filesystem that layers make, one put on the other."""
+    """The filesystem that layers make, one put on the other, and what of them nobody sees."""
 
     def __init__(self) -> None:
-        self.root = Folder()
+        self.root = Directory()
+        self.heads = _Heads()
+        self.files: dict[Entry, _File] = {}
+        """Those that can be seen."""
         self.wasted: list[Wasted] = []
 
-    def add(self, entries: Sequence[Entry], layer: int) -> None:
-        """The next layer. Whiteouts hide what lower layers hold, wherever in the layer they stand."""
-        for entry in entries:
-            parent, _, name = entry.path.rpartition(b"/")
-            folder = self._folder(parent, layer, create=False) if name.startswith(WHITEOUT) else None
-            if folder is not None and name == OPAQUE:
-                self._release(folder, layer)
-                folder.entries.clear()
-            elif folder is not None and not name.startswith(_RESERVED):
-                self._release(folder.entries.pop(name.removeprefix(WHITEOUT), None), layer)
-        for entry in entries:
-            if entry.path and not entry.path.rpartition(b"/")[2].startswith(WHITEOUT):
-                self._put(entry, layer)
+    def tree(self, pieces: Iterable[Buffer], where: str) -> LayerTree:
+        """A layer, from its raw tar. Raises DamagedError."""
+        tree = LayerTree(where, self.heads, wanted=EVERYTHING)
+        for piece in pieces:
+            tree.feed(piece)
+        for directory in directories(tree.close()):
+            directory.marks = NO_MARKS  # what only some overlays hide counts as seen
+        return tree
 
-    def _put(self, entry: Entry, layer: int) -> None:
-        parent, _, name = entry.path.rpartition(b"/")
-        folder = self._folder(parent, layer, create=True)
-        assert folder is not None
-        there = folder.entries.get(name)
-        if entry.kind is Kind.DIRECTORY:
-            if not isinstance(there, Folder):
-                self._release(there, layer)
-                folder.entries[name] = Folder()
+    def add(self, tree: LayerTree, layer: int) -> None:
+        """The next layer."""
+        gone: list[Directory | Entry] = []
+        self.root = overlay(self.root, tree.root, gone=gone)
+        for node in gone:
+            for _, entry in _entries(b"", node):
+                self._lose(entry, layer)
+        seen: dict[Entry, _File] = {}
+        for path, entry in _entries(b"", tree.root):
+            file = seen.setdefault(entry, _File(path, entry.size, layer))
+            file.path = min(file.path, path)
+            file.paths += 1
+        self.files.update(seen)
+        replaced = {entry: path for above, node in tree.replaced for path, entry in _entries(above, node)}
+        for entry, path in replaced.items():
+            if entry not in seen and entry.size:
+                self.wasted.append(Wasted(_text(path), entry.size, layer, layer))
+
+    def _lose(self, entry: Entry, layer: int) -> None:
+        """One path less leads there."""
+        file = self.files[entry]
+        file.paths -= 1
+        if file.paths:
             return
-        target = self._find(entry.link) if entry.kind is Kind.HARD_LINK else None
-        if target is not None and target is there:
-            return
-        if target is None:
-            is_file = entry.kind is Kind.FILE
-            target = Inode(entry.path, entry.size if is_file else 0, layer, entry.head, is_file)
-        else:
-            target.paths += 1
-        self._release(there, layer)
-        folder.entries[name] = target
+        del self.files[entry]
+        if file.size:
+            self.wasted.append(Wasted(_text(file.path), file.size, file.layer, layer))
 
-    def _find(self, path: bytes) -> Inode | None:
-        parent, _, name = path.rpartition(b"/")
-        folder = self._folder(parent, 0, create=False)
-        node = folder.entries.get(name) if folder is not None else None
-        return node if isinstance(node, Inode) else None
 
-    def _folder(self, path: bytes, layer: int, *, create: bool) -> Folder | None:
-        folder = self.root
-        for part in path.split(b"/") if path else ():
-            node = folder.entries.get(part)
-            if not isinstance(node, Folder):
-                if not create:
-                    return None
-                self._release(node, layer)
-                node = folder.entries[part] = Folder()
-            folder = node
-        return folder
-
-    def _release(self, node: Folder | Inode | None, layer: int) -> None:
-        """No path leads here any more, nor to what is below. Without recursion: paths may be as deep as a pax header is long."""
-        waiting = [node] if node is not None else []
-        while waiting:
-            one = waiting.pop()
-            if isinstance(one, Folder):
-                waiting.extend(one.entries.values())
-                continue
-            one.paths -= 1
-            if not one.paths and one.size:
-                self.wasted.append(Wasted(_text(one.path), one.size, one.layer, layer))
+def _entries(above: bytes, node: Directory | Entry) -> Iterator[tuple[bytes, Entry]]:
+    """The regular files of a tree, or the one that `node` is, each with its path below `above`."""
+    if isinstance(node, Entry):
+        nodes: Iterable[tuple[bytes, Directory | Entry]] = [(b"", node)]
+    else:
+        nodes = walk(node)
+    for path, found in nodes:
+        if isinstance(found, Entry) and found.kind is Kind.FILE:
+            yield above + b"/" + path if above and path else above or path, found
 
 
 def contents_of(image: Image, platform: PlatformImage, count: int, progress: Progress) -> Contents:
     """The `count` largest of everything. Raises ImageError for layers that are missing or damaged."""
     merged = Merged()
-    scanned: dict[Digest, list[Entry]] = {}
+    trees: dict[Digest, LayerTree] = {}
     for number, layer in enumerate(platform.manifest.layers, start=1):
         if not is_ordinary_layer(layer.media_type):
             progress.warn(f"layer {number} ({layer.media_type}) is no ordinary layer, and left out")
             continue
-        if layer.digest not in scanned:
+        if layer.digest not in trees:
             label = f"layer {number} ({short(layer.digest)})"
+            where = f"{image.name}: {label}"
             with progress.task(label, layer.size) as task:
-                scanned[layer.digest] = list(scan(image.blob(layer), f"{image.name}: {label}", task))
-        merged.add(scanned[layer.digest], number)
+                raw = decoded_chunks(_watched(image.blob(layer).verified(where), task), where)
+                trees[layer.digest] = merged.tree(raw, where)
+        merged.add(trees[layer.digest], number)
     return summarise_merged(merged, str(platform.platform), count)
 
 
-def scan(blob: Blob, where: str, task: Task) -> Iterator[Entry]:
-    """The members of a layer; heads are filled while the next ones are asked for. Raises DamagedError."""
-    framer = Framer(where)
-    at = 0
-    wanting: list[tuple[int, Entry]] = []
-    for chunk in decoded_chunks(_watched(blob.verified(where), task), where):
-        for member in framer.feed(chunk):
-            if member.kind is Kind.GLOBAL:
-                continue
-            entry = Entry(member.path, member.kind, member.size, clean(member.link), bytearray())
-            if member.kind is Kind.FILE and member.size >= MIN_CLASSIFIED:
-                wanting.append((member.data, entry))
-            yield entry
-        wanting = [item for item in wanting if not _filled(item, chunk, at)]
-        at += len(chunk)
-    framer.close()
-
-
 def summarise_merged(merged: Merged, platform: str, count: int) -> Contents:
-    inodes, directories, tree = _measured(merged.root, count)
-    files = sorted((inode for inode in inodes if inode.size), key=lambda inode: (-inode.size, inode.path))
+    seen, directories, tree = _measured(merged.root, count)
+    files = sorted(
+        ((merged.files[entry], merged.heads.of(entry)) for entry in seen if entry.size),
+        key=lambda file: (-file[0].size, file[0].path),
+    )
     types: Counter[str] = Counter()
     numbers: Counter[str] = Counter()
-    for inode, name in zip(files, types_of([bytes(inode.head) for inode in files]), strict=True):
-        types[name] += inode.size
+    for (file, _), name in zip(files, types_of([head for _, head in files]), strict=True):
+        types[name] += file.size
         numbers[name] += 1
     return Contents(
         platform=platform,
-        size=sum(inode.size for inode in files),
-        files=len(inodes),
-        largest=tuple(FileFound(_text(inode.path), inode.size, inode.layer) for inode in files[:count]),
+        size=sum(file.size for file, _ in files),
+        files=len(seen),
+        largest=tuple(FileFound(_text(file.path), file.size, file.layer) for file, _ in files[:count]),
         directories=directories,
         tree=tree,
         types=tuple(TypeFound(name, size, numbers[name]) for name, size in types.most_common(count)),
@@ -247,8 +230,8 @@ def summarise_merged(merged: Merged, platform: str, count: int) -> Contents:
 class _Measure:
     """A directory on the way to its size."""
 
-    def __init__(self, folder: Folder, name: bytes, parent: "_Measure | None") -> None:
-        self.folder = folder
+    def __init__(self, directory: Directory, name: bytes, parent: "_Measure | None") -> None:
+        self.directory = directory
         self.name = name
         self.parent = parent
         self.depth: int = parent.depth + 1 if parent is not None else 0
@@ -264,18 +247,23 @@ class _Measure:
         return b"/".join(reversed(parts))
 
 
-def _measured(root: Folder, count: int) -> tuple[list[Inode], tuple[DirectoryFound, ...], tuple[DirectoryFound, ...]]:
+def _measured(root: Directory, count: int) -> tuple[list[Entry], tuple[DirectoryFound, ...], tuple[DirectoryFound, ...]]:
     """All regular files, each once; the `count` largest directories that aren't explained by one directory in them; and the
     upper directories. A file with several paths counts where it is met first."""
-    seen: dict[Inode, None] = {}
+    seen: dict[Entry, None] = {}
     order = [_Measure(root, b"", None)]
     for measure in order:  # grows while it is gone through: parents come before what is in them
-        for name, node in measure.folder.entries.items():
-            if isinstance(node, Folder):
-                order.append(_Measure(node, name, measure))
-            elif node.is_file and node not in seen:
-                seen[node] = None
-                measure.size += node.size
+        here = measure.directory
+        entries = list((here.entries or {}).values())
+        for name, child in here.children.items():
+            if isinstance(child, Directory):
+                order.append(_Measure(child, name, measure))
+            elif child.entry is not None:
+                entries.append(child.entry)
+        for entry in entries:
+            if entry.kind is Kind.FILE and entry not in seen:
+                seen[entry] = None
+                measure.size += entry.size
                 measure.files += 1
     for measure in reversed(order):
         if measure.parent is not None:
@@ -290,16 +278,6 @@ def _measured(root: Folder, count: int) -> tuple[list[Inode], tuple[DirectoryFou
 
 def _found(measures: Iterable[_Measure]) -> tuple[DirectoryFound, ...]:
     return tuple(DirectoryFound(_text(one.path), one.size, one.files) for one in measures)
-
-
-def _filled(item: tuple[int, Entry], chunk: Buffer, at: int) -> bool:
-    """Takes what `chunk`, which begins at offset `at`, has of the file's first bytes. Is that all?"""
-    start, entry = item
-    wanted = min(HEAD_BYTES, entry.size)
-    begin = start + len(entry.head) - at
-    if begin < len(chunk):
-        entry.head.extend(memoryview(chunk)[begin : begin + wanted - len(entry.head)])
-    return len(entry.head) >= wanted
 
 
 def _watched(chunks: Iterable[Buffer], task: Task) -> Iterator[Buffer]:

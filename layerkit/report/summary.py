@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from layerkit.compression.kind import compression_of
 from layerkit.errors import UsageError
 from layerkit.image.digest import Digest
-from layerkit.image.heads import compression_of
 from layerkit.image.image import Image, PlatformImage
 from layerkit.image.manifest import Config, Descriptor, Manifest
 from layerkit.image.media_types import Compression, declared_compression

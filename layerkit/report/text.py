@@ -26,6 +26,11 @@ def json_text(value: object) -> str:
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
 
 
+def json_line(value: object) -> str:
+    """JSON on one line, for programs; what isn't ASCII as an escape."""
+    return json.dumps(value)
+
+
 def plural(count: int, noun: str) -> str:
     """`1 layer`, `2 layers`, `3 entries`, `4 indexes`."""
     if count == 1:

@@ -7,10 +7,10 @@ decoded to its end, whatever it is compressed with.
 from collections.abc import Iterator
 
 from layerkit.compression.decode import decoded
+from layerkit.compression.kind import compression_of
 from layerkit.errors import ImageError, LayerkitError
 from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest, algorithm, hasher_for
-from layerkit.image.heads import compression_of
 from layerkit.image.image import Image, PlatformImage
 from layerkit.image.manifest import Descriptor, Manifest
 from layerkit.image.media_types import declared_compression, is_foreign_layer, is_ordinary_layer

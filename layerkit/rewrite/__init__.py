@@ -6,6 +6,7 @@ written: new blobs are ranges of the old ones and a few megabytes of new bytes. 
     options    what is asked for: limits, compression, family, platforms
     decisions  what becomes of each layer and index entry: pure
     layers     the new layers of one manifest, made when they are needed, and offered when they are made
+    splits     where their parts are made: for one image, or once for several
     documents  manifests, configs and indexes in step
 """
 

@@ -20,7 +20,7 @@ from layerkit.progress import SILENT, Progress
 from layerkit.rewrite.decisions import MANY_LAYERS, MAX_LAYERS, Fate, fate_of, target_family
 from layerkit.rewrite.layers import LayerChange, LayerRewriter, Nobody, Receiver
 from layerkit.rewrite.options import FixOptions
-from layerkit.spool import Spool
+from layerkit.rewrite.splits import OwnSplits, Splits
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ def fix_image(
     image: Image,
     options: FixOptions,
     *,
-    spool: Spool | None = None,
+    splits: Splits | None = None,
     progress: Progress = SILENT,
     receiver: Receiver = _NOBODY,
 ) -> Fixed:
-    """Raises ImageError for a damaged image, CannotFixError for one that can't be fixed as asked, UsageError for a platform it
-    doesn't have."""
-    return _Rewrite(image, options, LayerRewriter(image, options, spool or Spool(), progress, receiver), progress).run()
+    """`splits`: where layers are split, the image's own by default. Raises ImageError for a damaged image, CannotFixError for one
+    that can't be fixed as asked, UsageError for a platform it doesn't have."""
+    return _Rewrite(image, options, LayerRewriter(image, options, splits or OwnSplits(), progress, receiver), progress).run()
 
 
 class _Rewrite:

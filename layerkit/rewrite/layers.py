@@ -5,14 +5,14 @@ that it can be on its way while the rest is still being made.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from layerkit.compression.kind import compression_of
 from layerkit.errors import CannotFixError
 from layerkit.image.blob import Blob, Writing
 from layerkit.image.digest import Digest, short
-from layerkit.image.heads import compression_of
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
 from layerkit.image.media_types import (
@@ -29,6 +29,7 @@ from layerkit.layers.split import SplitOptions, split_layer
 from layerkit.progress import Progress
 from layerkit.rewrite.decisions import Action, Decision, decide, unsplittable_windows
 from layerkit.rewrite.options import FixOptions
+from layerkit.rewrite.splits import Key, Splits
 from layerkit.spool import Spool
 
 
@@ -97,7 +98,7 @@ class LayerRewriter:
         self,
         image: Image,
         options: FixOptions,
-        spool: Spool,
+        splits: Splits,
         progress: Progress,
         receiver: Receiver,
     ) -> None:
@@ -106,7 +107,7 @@ class LayerRewriter:
         """The new layers."""
         self._image = image
         self._options = options
-        self._spool = spool
+        self._splits = splits
         self._progress = progress
         self._receiver = receiver
 
@@ -170,7 +171,14 @@ class LayerRewriter:
         blob = self._image.blob(layer)
         there = functools.partial(self._there, compression=compression) if self._options.known else None
         receiver = _Parts(f"layer {short(layer.digest)}", self._receiver, there)
-        parts = split_layer(blob, where, options, self._spool, self._progress, receiver)
+
+        def make(spool: Spool) -> Sequence[Part]:
+            return split_layer(blob, where, options, spool, self._progress, receiver)
+
+        parts, is_new = self._splits.parts(Key(layer.digest, options), make)
+        if not is_new:  # another image's: nobody has offered them for this one
+            for number, part in enumerate(parts, 1):
+                receiver.made(part, number)
         if not parts:
             if not options.allow_oversized:
                 raise CannotFixError(unsplittable_windows(where, layer.size, options.limit))

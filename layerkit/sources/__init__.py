@@ -4,6 +4,6 @@ In: a spec as typed (path, `-`, `oci-archive:`, `oci:`, `docker-archive:`, `dock
 blobs are byte ranges of the input file, or requests to a registry; nothing is unpacked and no layer is read on opening.
 """
 
-from layerkit.sources.opening import open_image
+from layerkit.sources.opening import open_image, opened_at
 
-__all__ = ["open_image"]
+__all__ = ["open_image", "opened_at"]

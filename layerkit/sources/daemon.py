@@ -7,7 +7,7 @@ from layerkit.errors import ImageError, LayerkitError, UsageError
 from layerkit.image.blob import CHUNK
 from layerkit.image.image import Image
 from layerkit.progress import Progress, Task
-from layerkit.sources.files import open_file
+from layerkit.sources.files import opened_file
 from layerkit.sources.spool import spool_chunks
 from layerkit.sources.transports import Transport
 
@@ -38,7 +38,7 @@ def open_daemon(name: str, progress: Progress) -> Image:
         raise
     except Exception as error:  # whatever its library makes of an odd DOCKER_HOST, a closed connection, an answer that is none
         raise ImageError(f"{where}: the Docker daemon doesn't answer as expected: {error}") from None
-    return open_file(file, Transport.PATH, None, progress)
+    return opened_file(file, progress).image(Transport.PATH, None, progress)
 
 
 def _counted(chunks: Iterable[bytes], task: Task) -> Iterator[bytes]:

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from layerkit.compression.kind import compression_of
 from layerkit.errors import DamagedError, ImageError, MissingBlobError, NotAnImageError
 from layerkit.image.blob import Blob, FileRange, blob_of
 from layerkit.image.digest import Digest, encoded, sha256
 from layerkit.image.foreign import kind_of
-from layerkit.image.heads import compression_of
 from layerkit.image.image import Image
 from layerkit.image.keys import ARCHIVE_ITEM, specified
 from layerkit.image.layout import DOCKER_FILE, Name, same_name
@@ -25,7 +25,8 @@ from layerkit.image.manifest import Descriptor, load_json, new_manifest, parse_c
 from layerkit.image.media_types import DOCKER_CONFIG, DOCKER_MANIFEST, Compression, Family, layer_type
 from layerkit.progress import Progress
 from layerkit.sources.folder import Folder, read_document
-from layerkit.sources.naming import ambiguous, at_position, unknown
+from layerkit.sources.naming import Held, ambiguous, at_position, unknown
+from layerkit.sources.transports import Transport
 
 _HEX = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
@@ -73,6 +74,20 @@ def open_docker_archive(folder: Folder, name: str | None, kind: str, progress: P
     asked = [own for own in item.names if name and same_name(name, own)]
     names = tuple(map(Name, dict.fromkeys(asked or item.names)))
     return Image(folder.name, manifest.descriptor(), blobs, names, kind, warnings)
+
+
+def held_by_docker(folder: Folder) -> list[Held]:
+    """Each name once; what has none by its position. Raises as `read_items`."""
+    items = read_items(folder)
+    is_alone = len({(item.config, item.layers) for item in items}) == 1
+    if is_alone and len({name for item in items for name in item.names}) <= 1:
+        return [Held(None, next((name for item in items for name in item.names), None), Transport.DOCKER_ARCHIVE)]
+    found: dict[str, Held] = {}
+    for number, item in enumerate(items):
+        for name in item.names or (None,):
+            by = name or f"@{number}"
+            found.setdefault(by, Held(by, name, Transport.DOCKER_ARCHIVE))
+    return list(found.values())
 
 
 def read_items(folder: Folder) -> list[Item]:

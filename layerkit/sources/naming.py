@@ -1,12 +1,27 @@
-"""Which of several images in one file is meant."""
+"""Which of several images in one file is meant, and which there are."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from layerkit.errors import UsageError
 from layerkit.image.foreign import natural
+from layerkit.sources.transports import Transport
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Held:
+    """One image of a file."""
+
+    name: str | None
+    """By which it is asked for: a name or `@N`. None: the file holds no other."""
+    own: str | None
+    """The name that the image itself has, with its repository; None: it has none, or a tag alone."""
+    transport: Transport
+    """OCI_LAYOUT or DOCKER_ARCHIVE: as what it is listed."""
+
 
 _SHOWN = 20
 """Images named in an error."""

@@ -18,7 +18,8 @@ from layerkit.image.manifest import Descriptor, Index, Manifest, parse_document
 from layerkit.image.media_types import OCI_INDEX
 from layerkit.image.referrers import Referrer, referrer
 from layerkit.sources.folder import Folder, read_document
-from layerkit.sources.naming import ambiguous, at_position, unknown
+from layerkit.sources.naming import Held, ambiguous, at_position, unknown
+from layerkit.sources.transports import Transport
 
 
 class LayoutBlobs(Mapping[Digest, Blob]):
@@ -48,9 +49,37 @@ class LayoutBlobs(Mapping[Digest, Blob]):
         return sum(1 for _ in self)
 
 
-def open_layout(folder: Folder, name: str | None, kind: str) -> Image:
-    """The image called `name`, or the only one. Raises NotAnImageError when there is none, UsageError when there are several,
-    DamagedError for an `index.json` that is none."""
+def open_layout(listed: "Listed", name: str | None, kind: str) -> Image:
+    """The image called `name`, or the only one. Raises UsageError when there are several, ImageError for what can't be read."""
+    folder = listed.folder
+    image = _chosen(listed, name, folder, "oci-archive" if kind == "OCI archive" else "oci", kind)
+    image.document(image.root)  # what can't be read at all is refused here, not in the middle of the work
+    return image
+
+
+def held_by_layout(listed: "Listed") -> list[Held]:
+    """Each name once, whatever its manifests' platforms; what has none by its position."""
+    chosen = listed.images
+    if len({listed.names[entry.digest] for entry in chosen}) == 1 and (len(chosen) == 1 or _are_platforms(chosen, listed.layout)):
+        names: Sequence[Name | None] = listed.names[chosen[0].digest] or [None]
+        # Its names are the same image's: each is asked for by itself.
+        return [Held(name.text if name and len(names) > 1 else None, _own(name), Transport.OCI_LAYOUT) for name in names]
+    found: dict[str, Held] = {}
+    for number, entry in enumerate(listed.entries):
+        if entry not in chosen:
+            continue
+        for name in listed.names[entry.digest] or [None]:
+            by = name.text if name is not None else f"@{number}"
+            found.setdefault(by, Held(by, _own(name), Transport.OCI_LAYOUT))
+    return list(found.values())
+
+
+def _own(name: Name | None) -> str | None:
+    return None if name is None or name.is_tag else name.text
+
+
+def read_layout(folder: Folder) -> "Listed":
+    """Raises NotAnImageError when there is no image, DamagedError for an `index.json` that is none."""
     content = folder.find(INDEX_FILE)
     where = f"{folder.name}: {INDEX_FILE}"
     if content is None:
@@ -60,16 +89,14 @@ def open_layout(folder: Folder, name: str | None, kind: str) -> Image:
         raise DamagedError.mismatch(where, expected="an index", found=f"a manifest ({document.media_type})")
     if not document.entries:
         raise NotAnImageError(f"{where}: it lists no image")
-    listed = _Listed.of(document, Image(folder.name, document.entries[0], LayoutBlobs(folder, {})))
-    image = _chosen(listed, name, folder, "oci-archive" if kind == "OCI archive" else "oci", kind)
-    image.document(image.root)  # what can't be read at all is refused here, not in the middle of the work
-    return image
+    return Listed.of(folder, document, Image(folder.name, document.entries[0], LayoutBlobs(folder, {})))
 
 
 @dataclass(frozen=True)
-class _Listed:
+class Listed:
     """What an `index.json` lists: each digest once, with all its names."""
 
+    folder: Folder
     index: Index
     layout: Image
     """Whose root doesn't count."""
@@ -78,7 +105,7 @@ class _Listed:
     about: Mapping[Digest, Referrer]
 
     @classmethod
-    def of(cls, index: Index, layout: Image) -> "_Listed":
+    def of(cls, folder: Folder, index: Index, layout: Image) -> "Listed":
         names: dict[Digest, dict[Name, None]] = {}
         first: dict[Digest, Descriptor] = {}
         about: dict[Digest, Referrer] = {}
@@ -91,7 +118,7 @@ class _Listed:
             for entry in index.entries:
                 if entry.digest not in about and (found_about := referrer(entry, _document(layout, entry))) is not None:
                     about[entry.digest] = found_about
-        return cls(index, layout, tuple(first.values()), {digest: tuple(found) for digest, found in names.items()}, about)
+        return cls(folder, index, layout, tuple(first.values()), {digest: tuple(found) for digest, found in names.items()}, about)
 
     @property
     def images(self) -> list[Descriptor]:
@@ -106,7 +133,7 @@ class _Listed:
                 yield number, list(dict.fromkeys(text for name in self.names[entry.digest] for text in name.spellings))
 
 
-def _chosen(listed: _Listed, name: str | None, folder: Folder, transport: str, kind: str) -> Image:
+def _chosen(listed: Listed, name: str | None, folder: Folder, transport: str, kind: str) -> Image:
     if name is not None and (numbered := at_position(name, listed.entries, folder.name)) is not None:
         return _image([numbered], listed, listed.names[numbered.digest], folder, kind)
     if name is None:
@@ -129,7 +156,7 @@ def _chosen(listed: _Listed, name: str | None, folder: Folder, transport: str, k
     return _image(chosen, listed, called[chosen[0].digest], folder, kind)
 
 
-def _image(chosen: Sequence[Descriptor], listed: _Listed, names: Sequence[Name], folder: Folder, kind: str) -> Image:
+def _image(chosen: Sequence[Descriptor], listed: Listed, names: Sequence[Name], folder: Folder, kind: str) -> Image:
     """The image of one entry, or of one entry per platform; what is about it beside it."""
     root, more = chosen[0], {}
     if len(chosen) > 1:

@@ -1,4 +1,4 @@
-"""`open_image`: from what the user typed to an `Image`."""
+"""From what the user typed to an `Image`, or to the place where several are."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, BinaryIO
@@ -7,8 +7,8 @@ from layerkit.errors import UsageError
 from layerkit.image.image import Image
 from layerkit.progress import SILENT, Progress
 from layerkit.sources.daemon import open_daemon
-from layerkit.sources.files import open_path, open_stdin
-from layerkit.sources.transports import Transport, parse_place
+from layerkit.sources.files import Opened, opened_path, opened_stdin
+from layerkit.sources.transports import Place, Transport, parse_place
 
 if TYPE_CHECKING:
     from layerkit.sources.registry import Client
@@ -29,10 +29,6 @@ def open_image(
     UsageError for a spec that can't be meant, RefusedError or UnreachableError from a registry.
     """
     place = parse_place(spec)
-    if place.transport is Transport.STDIN:
-        if stdin is None:
-            raise UsageError("-: there is no standard input here")
-        return open_stdin(stdin, place.name, progress)
     if place.transport is Transport.REGISTRY:
         if connect is None:
             raise UsageError(f"{spec}: registries can't be read here")
@@ -41,4 +37,14 @@ def open_image(
         return open_registry(place.location, connect, platforms)
     if place.transport is Transport.DAEMON:
         return open_daemon(place.location, progress)
-    return open_path(place.location, place.transport, place.name, progress)
+    transport = Transport.PATH if place.transport is Transport.STDIN else place.transport
+    return opened_at(place, progress, stdin).image(transport, place.name, progress)
+
+
+def opened_at(place: Place, progress: Progress = SILENT, stdin: BinaryIO | None = None) -> Opened:
+    """What is at a place that is a file, a folder or standard input. Raises ImageError, UsageError."""
+    if place.transport is not Transport.STDIN:
+        return opened_path(place.location, progress)
+    if stdin is None:
+        raise UsageError("-: there is no standard input here")
+    return opened_stdin(stdin, progress)

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from layerkit.compression.kind import MAGIC_BYTES, sniff
 from layerkit.errors import DamagedError, ImageError, OutputError
 from layerkit.image.blob import CHUNK, Buffer, InputFile
-from layerkit.image.heads import MAGIC_BYTES
-from layerkit.image.media_types import Compression, sniff
+from layerkit.image.media_types import Compression
 from layerkit.progress import Progress
 
 MAX_WINDOW = 256 << 20

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from layerkit.compression.codec import Codec
 from layerkit.compression.inflater import StreamError
 from layerkit.errors import ProofError
-from layerkit.image.blob import Buffer, FileRange, Joined, Sliceable
+from layerkit.image.blob import Buffer, Content, FileRange, Joined
 from layerkit.spool import Spool
 from layerkit.streams.framed import Standing
 from layerkit.streams.stream import Boundary, Output, Stop
@@ -50,6 +50,7 @@ class EncodedStream(Standing):
         """`jobs` threads encode; `piece` is the raw bytes from one boundary to the next."""
         self.codec = codec
         self.margin = piece // 2
+        self.size: int | None = None
         self._source = source
         self._where = where
         self._spool = spool
@@ -69,7 +70,7 @@ class EncodedStream(Standing):
                 yield Output(data, raw, begin, at, is_last, piece.stream if is_last else b"", stop)
                 raw = after
 
-    def compressed(self, start: int, end: int) -> Sliceable:
+    def compressed(self, start: int, end: int) -> Content:
         """Pieces are one after the other in the spool, unless another layer was encoded meanwhile."""
         found: list[FileRange] = []
         index = bisect_right(self._pieces, start, key=lambda piece: piece[0]) - 1

@@ -10,11 +10,11 @@ from layerkit.compression.codec import Codec, Decoder, PlainCodec, ZstdCodec
 from layerkit.compression.inflater import StreamError
 from layerkit.compression.zstd_frames import FrameWalker
 from layerkit.errors import DamagedError
-from layerkit.image.blob import CHUNK, Sliceable, read_at
+from layerkit.image.blob import CHUNK, Content, read_at
 from layerkit.streams.stream import Boundary, Output, Stop
 
 
-def frame_ends(blob: Sliceable, where: str) -> list[int]:
+def frame_ends(blob: Content, where: str) -> list[int]:
     """Offsets in the compressed stream at which frames end, ascending. Raises DamagedError."""
     ends: list[int] = []
     walker = FrameWalker(where, ended=ends.append)
@@ -52,9 +52,10 @@ class Standing:
 class ZstdStream(Standing):
     """`ends`: what `frame_ends` found; `margin`: bytes of the longest frame."""
 
-    def __init__(self, blob: Sliceable, where: str, ends: Sequence[int], margin: int) -> None:
+    def __init__(self, blob: Content, where: str, ends: Sequence[int], margin: int) -> None:
         self.codec: Codec = ZstdCodec()
         self.margin = margin
+        self.size: int | None = blob.size
         self._blob = blob
         self._where = where
         self._ends = ends
@@ -87,7 +88,7 @@ class ZstdStream(Standing):
                 yield Output(b"", raw, begin, end, whole, part, Stop(Boundary(raw, 8 * end), b"") if whole else None)
             begin = end
 
-    def compressed(self, start: int, end: int) -> Sliceable:
+    def compressed(self, start: int, end: int) -> Content:
         return self._blob.section(start, end)
 
 
@@ -96,8 +97,9 @@ class PlainStream(Standing):
 
     margin = 0
 
-    def __init__(self, blob: Sliceable) -> None:
+    def __init__(self, blob: Content) -> None:
         self.codec: Codec = PlainCodec()
+        self.size: int | None = blob.size
         self._blob = blob
 
     def start(self) -> Iterator[Output]:
@@ -108,5 +110,5 @@ class PlainStream(Standing):
             yield Output(data, at, at, end, True, data, Stop(Boundary(end, 8 * end), b""))
             at = end
 
-    def compressed(self, start: int, end: int) -> Sliceable:
+    def compressed(self, start: int, end: int) -> Content:
         return self._blob.section(start, end)

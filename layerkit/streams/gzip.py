@@ -17,7 +17,7 @@ from layerkit.compression.deflate_bits import ending
 from layerkit.compression.gzip_members import TRAILER, Feed, read_header
 from layerkit.compression.inflater import WINDOW, Inflater, StreamError
 from layerkit.errors import DamagedError
-from layerkit.image.blob import Buffer, Sliceable, read_at
+from layerkit.image.blob import Buffer, Content, read_at
 from layerkit.streams.deflate_blocks import CERTAIN, Neighbourhood, block_start
 from layerkit.streams.stream import Boundary, NoBoundary, Output, SeveralMembers, Stop
 
@@ -57,8 +57,9 @@ class GzipStream:
     lookahead = _LOOKAHEAD
     shortest = _SHORTEST
 
-    def __init__(self, blob: Sliceable, where: str, *, limit: int) -> None:
+    def __init__(self, blob: Content, where: str, *, limit: int) -> None:
         self.codec: Codec = GzipCodec()
+        self.size: int | None = blob.size
         self._blob = blob
         self._where = where
         self._piece = min(max(limit // _PIECES, _LEAST_PIECE), PIECE)
@@ -98,7 +99,7 @@ class GzipStream:
         near = self._near(kept)
         return None if near is None else near.first_after(raw)
 
-    def compressed(self, start: int, end: int) -> Sliceable:
+    def compressed(self, start: int, end: int) -> Content:
         return self._blob.section(start, end)
 
     def close(self) -> None:
@@ -198,7 +199,7 @@ class GzipStream:
 class _Stops:
     """Where the stream is stopped, depending on nothing but its bytes and where reading began."""
 
-    def __init__(self, blob: Sliceable, at: int, every: int, history: bytes) -> None:
+    def __init__(self, blob: Content, at: int, every: int, history: bytes) -> None:
         self._blob = blob
         self._every = every
         self._next = at + every

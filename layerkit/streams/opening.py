@@ -10,8 +10,9 @@ import os
 
 from layerkit.compression.codec import codec_for
 from layerkit.compression.decode import decoded
-from layerkit.image.blob import Sliceable, read_at
-from layerkit.image.media_types import Compression, sniff
+from layerkit.compression.kind import compression_of
+from layerkit.image.blob import Content
+from layerkit.image.media_types import Compression
 from layerkit.spool import Spool
 from layerkit.streams.encoded import PIECE, EncodedStream
 from layerkit.streams.framed import PlainStream, ZstdStream, frame_ends
@@ -24,12 +25,8 @@ MIN_BOUNDARIES = 32
 _LEAST_PIECE = 4 << 10
 
 
-def compression_of(source: Sliceable) -> Compression:
-    return sniff(read_at(source, 0, 6))
-
-
 def open_stream(
-    source: Sliceable,
+    source: Content,
     where: str,
     *,
     compression: Compression,

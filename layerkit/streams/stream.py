@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from layerkit.compression.codec import Codec, Decoder
-from layerkit.image.blob import Buffer, Sliceable
+from layerkit.image.blob import Buffer, Content
 
 
 class Boundary(NamedTuple):
@@ -69,6 +69,8 @@ class Stream(Protocol):
     """Raw bytes before a boundary that the bytes behind it refer to: 32,768 for deflate blocks, 0 for what stands alone."""
     margin: int
     """Bytes by which costs may be off at the edges of a part."""
+    size: int | None
+    """Bytes of the compressed stream; None: that isn't known before it was read."""
     begin: Boundary
     """Where its first block or frame begins."""
     window: int
@@ -94,7 +96,7 @@ class Stream(Protocol):
     def first_after(self, kept: Sequence[Output], raw: int) -> Boundary | None:
         """The first boundary at or after a raw offset that is found in `kept`."""
 
-    def compressed(self, start: int, end: int) -> Sliceable:
+    def compressed(self, start: int, end: int) -> Content:
         """Bytes [start, end) of the compressed stream."""
 
     def close(self) -> None: ...

@@ -6,8 +6,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from layerkit.choices import CompressionChoice
 from layerkit.cli.options import (
-    CompressionChoice,
     Connection,
     Splitting,
     Upload,

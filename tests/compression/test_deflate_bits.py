@@ -36,7 +36,11 @@ def test_alignment_to_every_bit(bit: int, level: int) -> None:
         assert decoder(header + stream + trailer) == b"lead" + data
 
 
-@given(bit=st.integers(0, 7), empty=st.integers(0, 3), data=st.binary(min_size=1, max_size=300))
+CODED = st.binary(min_size=1, max_size=300).map(lambda data: bytes(byte & 0x7F for byte in data))
+"""What fixed codes make no longer: zlib stores anything else, at whole bytes."""
+
+
+@given(bit=st.integers(0, 7), empty=st.integers(0, 3), data=CODED)
 def test_entered_at_any_bit_and_left_at_any(bit: int, empty: int, data: bytes) -> None:
     """A block that begins at one bit and, with empty blocks of ten bits behind it, ends at another."""
     packed = zlib.compressobj(6, zlib.DEFLATED, -15, 8, zlib.Z_FIXED)

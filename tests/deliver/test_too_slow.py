@@ -12,6 +12,7 @@ import pytest
 import layerkit
 from layerkit.deliver import deliver
 from layerkit.errors import BlobTooLargeError, BlobTooSlowError, ProofError, UnsplittableError
+from layerkit.filesystem.proof import Proof
 from layerkit.image.blob import Blob, Writing
 from layerkit.image.digest import Digest
 from layerkit.image.image import Image
@@ -19,8 +20,6 @@ from layerkit.profiles import GENERIC
 from layerkit.progress import Silent
 from layerkit.rewrite import options_for
 from layerkit.sources import open_image
-from layerkit.spool import Spool
-from layerkit.verify.proof import Proof
 from tests.images import attested_archive, large, small
 
 
@@ -81,7 +80,7 @@ def image(tmp_path: Path) -> Callable[..., Image]:
 
 def test_it_is_split_until_it_goes_through(image: Callable[..., Image]) -> None:
     source, destination, told = image(16), Slow(150_000), Told()
-    done = deliver(source, options_for(GENERIC, max_layer_size=600_000), destination, spool=Spool(), progress=told)
+    done = deliver(source, options_for(GENERIC, max_layer_size=600_000), destination, progress=told)
     assert destination.finished is not None
     assert done.slow
     assert max(done.slow.values()) > destination.most

@@ -152,8 +152,11 @@ class Dockerd(_Daemon):
         target.mkdir(exist_ok=True)
         self._load(image)
         data = json.loads(run(*self._docker, "image", "inspect", NAME))[0]["GraphDriver"]["Data"]
-        lower = ":".join(filter(None, [data["UpperDir"], data.get("LowerDir", "")]))
-        run("mount", "-t", "overlay", "overlay", "-o", f"ro,lowerdir={lower}:{self._nothing()}", target)
+        layers = filter(None, [data["UpperDir"], *data.get("LowerDir", "").split(":")])
+        links = [f"l/{(Path(layer).parent / 'link').read_text()}" for layer in layers]
+        options = f"ro,lowerdir={':'.join([*links, str(self._nothing())])}"  # short: all of them fit into one page
+        command = ["mount", "-t", "overlay", "overlay", "-o", options, str(target)]
+        subprocess.run(command, cwd=self.folder / "data" / "overlay2", check=True)
         try:
             yield target
         finally:

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from layerkit.filesystem import verify
 from layerkit.image.image import Image
-from layerkit.verify import verify
 from tests.hazards import hazards
 from tests.judges.engines import Judge
 from tests.judges.walker import differences, walk

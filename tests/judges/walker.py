@@ -26,8 +26,8 @@ class Seen(NamedTuple):
     """The first path, in byte order, of the same inode; the path itself if it has none."""
 
 
-_OWN = ("trusted.overlay.", "security.selinux")
-"""xattrs that belong to the storage, not to the image."""
+_OWN = ("trusted.overlay.", "user.overlay.", "user.fuseoverlayfs.", "security.selinux")
+"""xattrs that belong to the storage, not to the image; if they are in an image, what they do counts."""
 
 
 def walk(root: Path) -> dict[bytes, Seen]:

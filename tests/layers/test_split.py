@@ -13,6 +13,7 @@ import pytest
 
 from layerkit.compression.decode import decoded
 from layerkit.errors import DamagedError
+from layerkit.filesystem import compare, merged_view
 from layerkit.image.blob import Blob, FileRange, InputFile
 from layerkit.image.digest import Digest
 from layerkit.image.media_types import Compression
@@ -20,7 +21,6 @@ from layerkit.layers import weave
 from layerkit.layers.making import Part
 from layerkit.layers.split import SplitOptions, split_layer
 from layerkit.spool import Spool
-from layerkit.verify import compare, merged_view
 from tests import tar_building
 
 LIMIT = 5_000_000

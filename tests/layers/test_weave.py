@@ -339,6 +339,14 @@ def test_a_seam_without_an_end_is_encoded_as_it_goes() -> None:
     check(stream, raw, [Asked(1, insert=b"new"), Asked(12_000_000, b"head")])
 
 
+@pytest.mark.parametrize("compressor", ["zlib 6", "zlib 1"])
+def test_a_seam_of_which_much_was_encoded_ends_behind_that(compressor: str) -> None:
+    """What compresses a hundredfold is encoded before as much has come as it takes to find a boundary."""
+    raw = b"".join(b"%07d" % number + bytes(505) for number in range(100_000))
+    stream = GzipStream(Bytes(COMPRESSORS[compressor](raw)), "layer", limit=10_000_000)
+    check(stream, raw, [Asked(1, insert=b"new"), Asked(25_000_000, b"head")])
+
+
 @pytest.mark.parametrize("name", ["zlib 6", "encoded gzip", "zstd frames", "plain"])
 def test_what_does_not_read_back_is_no_part(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bit falls over in what is encoded at the edges."""

@@ -10,33 +10,25 @@ import pytest
 
 from layerkit.cli.main import run
 from layerkit.errors import DamagedError, MissingBlobError
-from layerkit.image.blob import blob_of
 from layerkit.image.image import Image
 from layerkit.progress import SILENT
 from layerkit.report.content_types import HEAD_BYTES, MAX_CLASSIFIED, SMALL, types_of
-from layerkit.report.contents import Contents, Entry, Merged, contents_of, scan, summarise_merged
+from layerkit.report.contents import Contents, Merged, contents_of, summarise_merged
 from layerkit.sources import open_image
-from layerkit.tar.header import Kind
+from tests import tar_building
 from tests.fixtures import FIXTURES
 from tests.sources.builders import docker_archive, simple_layout, tar, write_tar
+from tests.tar_building import directory, hard_link, layer, opaque, symlink, whiteout
 
 
-def file(path: str, size: int) -> Entry:
-    return Entry(path.encode(), Kind.FILE, size, b"", bytearray())
+def file(path: str | bytes, size: int) -> bytes:
+    return tar_building.file(path, b"x" * size)
 
 
-def directory(path: str) -> Entry:
-    return Entry(path.encode(), Kind.DIRECTORY, 0, b"", bytearray())
-
-
-def link(path: str, target: str) -> Entry:
-    return Entry(path.encode(), Kind.HARD_LINK, 0, target.encode(), bytearray())
-
-
-def merged(*layers: list[Entry]) -> Contents:
+def merged(*layers: list[bytes]) -> Contents:
     found = Merged()
-    for number, entries in enumerate(layers, start=1):
-        found.add(entries, number)
+    for number, runs in enumerate(layers, start=1):
+        found.add(found.tree([layer(*runs)], "layer"), number)
     return summarise_merged(found, "linux/amd64", 10)
 
 
@@ -56,13 +48,13 @@ def test_replaced_files_are_wasted() -> None:
 
 
 def test_whiteouts_hide_lower_layers_only_wherever_they_stand() -> None:
-    contents = merged([file("d/a", 5), file("d/e/b", 7), file("c", 1)], [file("d/new", 9), file(".wh.d", 0), file(".wh.gone", 0)])
+    contents = merged([file("d/a", 5), file("d/e/b", 7), file("c", 1)], [file("d/new", 9), whiteout("d"), whiteout("gone")])
     assert seen(contents) == {"/d/new": 9, "/c": 1}
     assert wasted(contents) == {("/d/a", 5, 1, 2), ("/d/e/b", 7, 1, 2)}
 
 
 def test_opaque_whiteouts() -> None:
-    contents = merged([file("d/a", 5), file("e", 1)], [file("d/b", 2), file("d/.wh..wh..opq", 0)])
+    contents = merged([file("d/a", 5), file("e", 1)], [file("d/b", 2), opaque("d")])
     assert seen(contents) == {"/d/b": 2, "/e": 1}
     assert wasted(contents) == {("/d/a", 5, 1, 2)}
 
@@ -73,16 +65,35 @@ def test_other_reserved_names_hide_nothing() -> None:
 
 
 def test_bytes_with_another_path_are_not_wasted() -> None:
-    layer = [file("a", 5), link("b", "a"), link("c", "a")]
-    both = merged(layer, [file(".wh.a", 0), file("b", 1)])
+    below = [file("a", 5), hard_link("b", "a"), hard_link("c", "a")]
+    both = merged(below, [whiteout("a"), file("b", 1)])
     assert (seen(both), both.wasted_size) == ({"/a": 5, "/b": 1}, 0)
-    all_gone = merged(layer, [file(".wh.a", 0), file("b", 1)], [file(".wh.c", 0)])
+    all_gone = merged(below, [whiteout("a"), file("b", 1)], [whiteout("c")])
     assert wasted(all_gone) == {("/a", 5, 1, 3)}
 
 
 def test_a_link_to_itself_and_to_nothing() -> None:
-    contents = merged([file("a", 5), link("a", "a"), link("b", "gone")])
-    assert (seen(contents), contents.wasted_size) == ({"/a": 5}, 0)
+    """Appliers remove what is there before they look for the target."""
+    contents = merged([file("a", 5), hard_link("a", "a"), hard_link("b", "gone")])
+    assert (seen(contents), wasted(contents)) == ({}, {("/a", 5, 1, 1)})
+
+
+def test_what_a_layer_holds_twice_is_wasted_in_it() -> None:
+    contents = merged([file("a", 5), hard_link("l", "a"), file("b", 7), file("d/c", 2), file("a", 1), file("b", 1), file("d", 3)])
+    assert seen(contents) == {"/l": 5, "/d": 3, "/a": 1, "/b": 1}
+    assert wasted(contents) == {("/b", 7, 1, 1), ("/d/c", 2, 1, 1)}
+
+
+def test_parents_that_are_symlinks_are_followed() -> None:
+    below = [directory("usr/lib"), symlink("lib", "usr/lib"), file("lib/x", 5)]
+    contents = merged(below, [directory("usr/lib"), whiteout("usr/lib/x")])
+    assert (seen(contents), wasted(contents)) == ({}, {("/usr/lib/x", 5, 1, 2)})
+
+
+def test_what_only_some_overlays_hide_counts_as_seen() -> None:
+    marked = directory("d", xattrs={"user.overlay.opaque": "y"})
+    contents = merged([file("d/a", 5)], [marked, file("d/b", 1)], [file("d/a", 2)])
+    assert (seen(contents), wasted(contents)) == ({"/d/a": 2, "/d/b": 1}, {("/d/a", 5, 1, 3)})
 
 
 def test_files_and_directories_replace_each_other() -> None:
@@ -103,28 +114,32 @@ def test_directories_that_one_in_them_explains_are_left_out() -> None:
 
 
 def test_a_file_with_several_paths_counts_once() -> None:
-    contents = merged([file("bin/a", 100), *(link(f"bin/{number}", "bin/a") for number in range(50)), link("sbin/b", "bin/a")])
+    contents = merged(
+        [file("bin/a", 100), *(hard_link(f"bin/{number}", "bin/a") for number in range(50)), hard_link("sbin/b", "bin/a")]
+    )
     assert [(found.path, found.size) for found in contents.directories] == [("/bin", 100)]
     assert (contents.size, contents.files) == (100, 1)
 
 
 def test_very_deep_paths() -> None:
     deep = "/".join(["d"] * 20_000)
-    contents = merged([file(deep, 5)], [file(".wh.d", 0)])
+    contents = merged([file(deep, 5)], [whiteout("d")])
     assert contents.wasted_size == 5
     assert merged([file(deep, 5)]).size == 5
 
 
 def test_names_that_are_no_text() -> None:
-    assert list(seen(merged([Entry(b"a\xff", Kind.FILE, 1, b"", bytearray())]))) == ["/a\\xff"]
+    assert list(seen(merged([file(b"a\xff", 1)]))) == ["/a\\xff"]
 
 
-def test_scanning_takes_the_beginnings_of_large_files() -> None:
-    large = bytes(range(256)) * 400
-    data = tar({"small": b"x" * 100, "large": large, "later": b"\x7fELF" + bytes(20_000)})
-    with SILENT.task("", 0) as task:
-        found = {entry.path: bytes(entry.head) for entry in list(scan(blob_of(gzip.compress(data)), "layer", task))}
-    assert found == {b"small": b"", b"large": large[:HEAD_BYTES], b"later": (b"\x7fELF" + bytes(20_000))[:HEAD_BYTES]}
+@pytest.mark.parametrize("step", [512, 1000, 100_000])
+def test_the_beginnings_of_large_files_are_kept(step: int) -> None:
+    large, later = bytes(range(256)) * 400, b"\x7fELF" + bytes(20_000)
+    data = tar({"small": b"x" * 100, "large": large, "later": later})
+    found = Merged()
+    found.add(found.tree((data[at : at + step] for at in range(0, len(data), step)), "layer"), 1)
+    heads = {found.files[entry].path: found.heads.of(entry) for entry in found.files}
+    assert heads == {b"small": b"", b"large": large[:HEAD_BYTES], b"later": later[:HEAD_BYTES]}
 
 
 def test_content_types() -> None:
@@ -145,8 +160,8 @@ def test_an_image(tmp_path: Path) -> None:
 
 
 def test_a_layer_listed_twice_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = tar({"a": b"x" * 10})
-    found = image(tmp_path, layer, layer, layer)
+    same = tar({"a": b"x" * 10})
+    found = image(tmp_path, same, same, same)
     contents = contents_of(found, found.platforms()[0], 5, SILENT)
     assert (contents.size, contents.wasted_size) == (10, 20)
 
@@ -194,8 +209,8 @@ def test_against_tarfile(name: str) -> None:
     platform = found.platforms()[0]
     contents = contents_of(found, platform, 10, SILENT)
     stored = 0
-    for layer in platform.manifest.layers:
-        data = b"".join(bytes(chunk) for chunk in found.blob(layer).chunks())
+    for descriptor in platform.manifest.layers:
+        data = b"".join(bytes(chunk) for chunk in found.blob(descriptor).chunks())
         raw = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
         with tarfile.open(fileobj=io.BytesIO(raw)) as packed:
             stored += sum(member.size for member in packed if member.isreg())

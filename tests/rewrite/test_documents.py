@@ -8,12 +8,12 @@ import pytest
 
 import layerkit
 from layerkit.errors import CannotFixError, DamagedError, UsageError
+from layerkit.filesystem import verify
 from layerkit.image.layout import REF_NAME
 from layerkit.image.manifest import Index, Manifest
 from layerkit.image.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Compression, Family
 from layerkit.profiles import GENERIC, REPLICATED
 from layerkit.rewrite import fix_image, options_for
-from layerkit.verify import verify
 from tests.images import (
     FIRST,
     LIMIT,

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from layerkit.compression.decode import decoded
+from layerkit.compression.kind import sniff
 from layerkit.errors import CannotFixError, UnsplittableError
+from layerkit.filesystem import verify
 from layerkit.image.blob import Blob, Writing, blob_of
 from layerkit.image.manifest import Descriptor
 from layerkit.image.media_types import (
@@ -21,7 +23,6 @@ from layerkit.image.media_types import (
     OCI_LAYER_ZSTD,
     Compression,
     Family,
-    sniff,
 )
 from layerkit.image.seekable import STARGZ_SIZE, STARGZ_TOC
 from layerkit.profiles import GENERIC, REPLICATED
@@ -29,7 +30,6 @@ from layerkit.rewrite import fix_image, options_for
 from layerkit.rewrite.decisions import Action
 from layerkit.rewrite.options import Known
 from layerkit.rewrite.plan import plan_layers
-from layerkit.verify import verify
 from tests import tar_building as tar
 from tests.images import LIMIT, Layer, add_image, large, opened, raw_layers, small
 from tests.rewrite.rewriting import fixed

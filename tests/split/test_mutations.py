@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from layerkit.errors import LayerkitError
+from layerkit.filesystem import compare, merged_view
 from layerkit.layers.one_pass import _Plan
 from layerkit.plan import tree
 from layerkit.plan.placement import Placement, Replan, Step
 from layerkit.plan.planner import Planner
 from layerkit.plan.tree import Tree
 from layerkit.tar.header import END_OF_ARCHIVE, Kind
-from layerkit.verify import compare, merged_view
 from tests.hazards import hazards
 from tests.splitting import cut_at, split_tar
 from tests.tar_building import layer

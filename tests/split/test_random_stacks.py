@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from layerkit.errors import CannotFixError, DamagedError
+from layerkit.filesystem import compare, merged_view
+from layerkit.filesystem.compare import same_markers
+from layerkit.filesystem.view import layer_tree
 from layerkit.image.media_types import Compression
-from layerkit.verify import compare, merged_view
-from layerkit.verify.compare import same_markers
-from layerkit.verify.view import layer_tree
 from tests import tar_building as tar
 from tests.splitting import LIMIT, cut_at, split_tar
 from tests.stacks import KINDS, Op, layers, stacks, tar_of
