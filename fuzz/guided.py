@@ -1,8 +1,7 @@
 """The same targets, led by coverage: atheris changes the bytes that choices are drawn from, and keeps what reaches new code.
 
-atheris is LLVM's libFuzzer for Python (wheels for Linux): it instruments layerkit's code as that is imported, so that this module
-has to be imported before anything of layerkit is; and it ends the process with its first finding, whose input it leaves in the
-folder as `crash-...`.
+atheris is LLVM's libFuzzer for Python (wheels for Linux). It instruments layerkit's code as that is imported, and ends the
+process with its first finding, whose input it leaves in the folder as `crash-...`.
 """
 
 import shutil
@@ -18,7 +17,7 @@ from fuzz.running import MOST_SECONDS
 
 def lead(target: str, corpus: Path, *, seconds: int, seed: int) -> None:
     """Ends the process."""
-    for name in [name for name in sys.modules if name.split(".")[0] == "layerkit" or name == "fuzz.targets"]:
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("layerkit", "fuzz", "tests")]:
         del sys.modules[name]  # imported anew, instrumented
     with atheris.instrument_imports(include=["layerkit"]):
         from fuzz.targets import TARGETS

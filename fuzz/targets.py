@@ -22,7 +22,7 @@ from fuzz.choices import Choices, chance
 from fuzz.judging import WrongError, check_contents, check_image, check_same
 from fuzz.mutation import damaged, damaged_json, damaged_tar
 from layerkit.cli.main import EXIT_BUG, run
-from layerkit.errors import CannotFixError, DamagedError, LayerkitError, ProofError
+from layerkit.errors import CannotFixError, DamagedError, LayerkitError, ProofError, UnsplittableError
 from layerkit.image.digest import sha256
 from layerkit.image.image import Image
 from layerkit.image.media_types import OCI_CONFIG, OCI_MANIFEST, Compression, Family, layer_type
@@ -73,6 +73,40 @@ def broken(choices: Choices, folder: Path) -> str:
     return _fixed(choices, folder, made, _LIMITS, sound=False)
 
 
+def conversions(choices: Choices, folder: Path) -> str:
+    """Small layers, sound and damaged, in another compression, and compared with what they were."""
+    raw = tars.layer(choices, choices.choice((0, 1000, 10_000)))
+    raw = damaged_tar(choices, raw) if chance(choices, 2) else raw
+    blob, compression = streams.compressed(choices, raw)
+    blob = damaged(choices, blob) if chance(choices, 3) else blob
+    source = layerkit.open_image(write_folder(folder / "layout", _image(choices, [(raw, blob, compression)])))
+    wanted = choices.choice((Compression.GZIP, Compression.ZSTD))
+    try:
+        fixed = layerkit.fix(source, compression=wanted, jobs=1)
+    except ProofError as error:
+        raise WrongError(f"the proof refuses: {error}") from error
+    except LayerkitError as error:
+        return f"fix: {type(error).__name__}"
+    check_image(fixed, limit=None, untouched=[sha256(blob)])
+    try:
+        check_same(source, fixed)
+    except LayerkitError as error:
+        return f"verify: {type(error).__name__}"
+    return "the same"
+
+
+def indexes(choices: Choices, folder: Path) -> str:
+    """Documents that are wrong somewhere, as far as nothing of the layers is read."""
+    path = write_folder(folder / "layout", _documents(choices))
+    try:
+        image = layerkit.open_image(path)
+        layerkit.split_plan(image, max_layer_size=100_000)
+        platforms = len(image.platforms())
+    except LayerkitError as error:
+        return type(error).__name__
+    return f"{platforms} platforms"
+
+
 def _made(choices: Choices, raw: bytes) -> Made:
     return raw, *streams.compressed(choices, raw)
 
@@ -115,6 +149,8 @@ def _fixed(
             raise
         return "DamagedError"
     except CannotFixError as error:
+        if tame and not isinstance(error, UnsplittableError):
+            raise
         return type(error).__name__
     untouched = () if sound else [sha256(blob) for _, blob, _ in made]
     found = check_image(fixed, limit=None if oversized else limit, untouched=untouched)
@@ -267,6 +303,8 @@ TARGETS: Mapping[str, Target] = {
     "layers": layers,
     "hazards": hazards,
     "broken": broken,
+    "conversions": conversions,
+    "indexes": indexes,
     "documents": documents,
     "archives": archives,
     "registries": _registries,

@@ -161,7 +161,8 @@ class _Plan:
         self._proof = Proof(where) if options.proven else None
         self.head = self._planner.head
         self._is_touched = bool(self.head)
-        self._has_ended = False
+        self._end: int | None = None
+        """Compressed bytes up to the archive's end, once it was seen."""
         self._costs = _Costs()
 
     @property
@@ -171,7 +172,7 @@ class _Plan:
 
     @property
     def tail(self) -> bytes:
-        return END_OF_ARCHIVE if self._is_touched else b""
+        return END_OF_ARCHIVE if self._is_touched or self._constraints.trimmed else b""
 
     def see(self, output: Output) -> list[Edit]:
         members = self._framer.feed(output.data)
@@ -187,9 +188,11 @@ class _Plan:
                 if step.head is not None:
                     _log.info("%s: cut before %s, at offset %s", self._where, show(member.path), f"{member.start:,}")
         self._is_touched = self._is_touched or bool(edits)
-        if self._framer.end is not None and not self._has_ended:
-            self._has_ended = True
-            if self._is_touched:  # what follows the archive's end belongs to the layer only if it stays what it was
+        if self._framer.end is not None and self._end is None:
+            self._end = self._costs.at(self._framer.end)
+            if (
+                self._is_touched or self._constraints.trimmed
+            ):  # what follows the archive's end belongs to the layer only if it stays what it was
                 edits.append(Edit(self._framer.end, _NEVER, Step(keep=False)))
         return edits
 
@@ -210,7 +213,10 @@ class _Plan:
 
     def close(self) -> None:
         self._framer.close()
-        self._planner.finish(self._costs.after)
+        is_trimmed = self._is_touched or self._constraints.trimmed
+        if not is_trimmed and self._end is not None and self._end <= self._constraints.limit < self._costs.after:
+            raise Replan(trimmed=True)
+        self._planner.finish(self._end if is_trimmed and self._end is not None else self._costs.after)
 
     def last_words(self) -> bytes:
         return self._planner.last_words()

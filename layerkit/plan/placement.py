@@ -38,8 +38,18 @@ class Replan(Exception):  # noqa: N818 - not an error: it asks for another try
         shrink: int = 0,
         wary_from: int | None = None,
         uncut: bool = False,
+        holds_globals: bool = False,
+        trimmed: bool = False,
     ) -> None:
-        asked = {"glue": glue, "hoist": hoist and hoist[0], "shrink": shrink, "wary from": wary_from, "uncut": uncut}
+        asked = {
+            "glue": glue,
+            "hoist": hoist and hoist[0],
+            "shrink": shrink,
+            "wary from": wary_from,
+            "uncut": uncut,
+            "holds globals": holds_globals,
+            "trimmed": trimmed,
+        }
         super().__init__(", ".join(f"{what} {value!r}" for what, value in asked.items() if value not in (None, 0, False)))
         self.glue = glue
         self.hoist = hoist
@@ -50,6 +60,10 @@ class Replan(Exception):  # noqa: N818 - not an error: it asks for another try
         """Offset from which on the layer is cut before every file that might not fit."""
         self.uncut = uncut
         """The layer wasn't cut: it should stay as it is."""
+        self.trimmed = trimmed
+        """The layer is only too large for what follows the archive's end, which no applier reads."""
+        self.holds_globals = holds_globals
+        """A part would end with a global header: those should wait for a member that stays behind them."""
 
 
 class Tail(NamedTuple):

@@ -77,21 +77,32 @@ class Constraints:
     """(path, runs): opaque markers that the first part begins with."""
     wary_from: int | None = None
     """Offset from which on every file that might not fit begins another part."""
+    shrunk: int = 0
+    """How often the limit was lowered."""
     uncut: bool = False
     """The layer needn't be cut: nothing is prepared for that."""
+    trimmed: bool = False
+    """What follows the archive's end is left out, even if nothing else changes."""
+    holds_globals: bool = False
+    """Global headers are put before the next member that stays in their part."""
     keeps_times: bool = False
     """Directories are repeated with their times, and no part above all has them: the layer is a part itself."""
 
     def learned(self, replan: Replan) -> "Constraints":
-        # Somewhat more than it was too much, because the next plan's edges are elsewhere; at worst parts of half the size.
-        limit = max(self.limit - replan.shrink * 5 // 4, self.limit // 2) if replan.shrink else self.limit
+        # Somewhat more than it was too much, because the next plan's edges are elsewhere; at worst parts of half the size. A
+        # little less may leave every cut where it is: each further time it is twice as much at least.
+        least = self.limit >> 7 - min(self.shrunk, 6) if self.shrunk else 0
+        limit = max(self.limit - max(replan.shrink * 5 // 4, least), self.limit // 2) if replan.shrink else self.limit
         return replace(
             self,
             glued=(*self.glued, replan.glue) if replan.glue else self.glued,
             hoisted=(*self.hoisted, replan.hoist) if replan.hoist else self.hoisted,
             limit=limit,
             wary_from=self.wary_from if replan.wary_from is None else replan.wary_from,
+            shrunk=self.shrunk + (replan.shrink > 0),
             uncut=self.uncut or replan.uncut,
+            holds_globals=self.holds_globals or replan.holds_globals,
+            trimmed=self.trimmed or replan.trimmed,
         )
 
 
@@ -159,6 +170,10 @@ class Planner:
         self._globals: list[bytes] = []
         self._after_global = False
         """No part ends with a global header: it says something of members behind it."""
+        self._held: list[bytes] = []
+        """Global headers that wait for a member."""
+        self._seen: dict[int, int] = {}
+        """Earlier part -> how many global headers it has."""
         self._glued = [(glue.begin, glue.end) for glue in constraints.glued if glue.path is None]
         """No cut at offsets (a, b]."""
         self._sticky = [glue for glue in constraints.glued if glue.path is not None]
@@ -184,7 +199,6 @@ class Planner:
             self._stick(path, member)
         head = self._begin(located.ancestors, cost) if self._cuts_before(member, path, cost) else None
         self._ranking.see(path)
-        self._after_global = False
         if path in self._constraints.dropped:
             return Step(head, keep=False)
         self._begun(member)
@@ -195,11 +209,15 @@ class Planner:
         if (self._leading or (member.kind is _DIRECTORY and self._takes_times_from(located))) and not hides_below(member):
             self._untimed = True
             step = Step(insert=(step.insert if step is not None else b"") + self._tree.repeat(path), keep=False)
+        if step is None or step.keep or step.insert:  # and not only what moves to another part
+            self._after_global = False
+            if self._held:
+                step = step or Step()
+                step.insert, self._held = b"".join(self._held) + step.insert, []
         if step is not None:
             self._part.extra += _deflated(step.insert)
             if step.tails and self._globals:
-                state = b"".join(self._globals)
-                step.tails = [Tail(tail.part, state + tail.runs) for tail in step.tails]
+                step.tails = [Tail(tail.part, self._unseen(tail.part) + tail.runs) for tail in step.tails]
         if head is not None:
             step = step or Step()
             step.head = head
@@ -212,6 +230,8 @@ class Planner:
             self._overflow(cost)
         if self._untimed and not self.part:
             raise Replan(uncut=True)
+        if self._after_global and self.part:
+            raise Replan(holds_globals=True)
 
     def last_words(self) -> bytes:
         """The runs of a part above all others: the entries that they have without times, as they are. A part of its own, because
@@ -219,18 +239,29 @@ class Planner:
         return self._tree.last_words() if self.part else b""
 
     def _add_global(self, member: Member, cost: int) -> Step | None:
+        if self._constraints.holds_globals:
+            self._globals.append(member.head)
+            self._held.append(member.head)
+            return Step(keep=False)
         head = self._begin((), cost) if self._cuts_before(member, None, cost) else None
-        self._after_global = True
         self._begun(member)
         self._globals.append(member.head)
+        self._after_global = True
         return Step(head) if head is not None else None
 
     def _begin(self, ancestors: tuple[bytes, ...], cost: int) -> bytes:
         """A new part begins, with these runs."""
+        self._seen[self.part] = len(self._globals) - len(self._held)
         self._placement.cut()
+        self._held = []
         head = b"".join(self._globals) + self._placement.repeat(ancestors)
         self._part = _Part(cost, FRAME + _deflated(head))
         return head
+
+    def _unseen(self, part: int) -> bytes:
+        """The global headers since an earlier part ended, or got something late."""
+        seen, self._seen[part] = self._seen[part], len(self._globals)
+        return b"".join(self._globals[seen:])
 
     def _begun(self, member: Member) -> None:
         part = self._part

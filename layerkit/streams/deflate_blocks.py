@@ -10,7 +10,7 @@ nothing but fixed blocks have no such marks.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -68,27 +68,17 @@ class Neighbourhood:
 
     def last_before(self, raw: int) -> Boundary | None:
         """The last block start at or before a raw offset, as far as it is found here."""
-        end = self._near(raw) + _SPAN // 2
-        while end > self.base:
-            begin = max(end - _SPAN, self.base)
-            for bit in sorted(self._candidates(begin, end), reverse=True):
-                found = self._at(bit)
-                if found is not None and found <= raw:
-                    return Boundary(found, bit)
-            end = begin
-        return None
+        last = self._near(raw) + _SPAN // 2
+        spans = (
+            sorted(self._candidates(max(end - _SPAN, self.base), end), reverse=True) for end in range(last, self.base, -_SPAN)
+        )
+        return next((found for found in self._starts(spans) if found.raw <= raw), None)
 
     def first_after(self, raw: int) -> Boundary | None:
         """The first block start at or after a raw offset, as far as it is found here."""
-        begin = max(self._near(raw) - _SPAN // 2, self.base)
-        limit = self.base + len(self.stream)
-        while begin < limit:
-            for bit in sorted(self._candidates(begin, min(begin + _SPAN, limit))):
-                found = self._at(bit)
-                if found is not None and found >= raw:
-                    return Boundary(found, bit)
-            begin += _SPAN
-        return None
+        first, limit = max(self._near(raw) - _SPAN // 2, self.base), self.base + len(self.stream)
+        spans = (sorted(self._candidates(begin, min(begin + _SPAN, limit))) for begin in range(first, limit, _SPAN))
+        return next((found for found in self._starts(spans) if found.raw >= raw), None)
 
     def _near(self, raw: int) -> int:
         """About where in the stream a raw offset is."""
@@ -105,14 +95,20 @@ class Neighbourhood:
         stored = ends_of_stored(self.stream[back - self.base : end - self.base])
         return found | {8 * (back + at) for at in stored if begin <= back + at < end}
 
-    def _at(self, bit: int) -> int | None:
-        """The raw offset of the block that starts at `bit`; None when none does, or it can't be told beyond doubt."""
-        first, last = self._possible(bit)
-        found = [raw for raw in range(first, last + 1) if self._gives(bit, raw, _TASTE, _GLIMPSE)]
-        if len(found) > _MOST_ALIKE:
-            return None
-        found = [raw for raw in found if self._gives(bit, raw, self._proven(bit))]
-        return found[0] if len(found) == 1 else None
+    def _starts(self, spans: Iterable[Sequence[int]]) -> Iterator[Boundary]:
+        """Those candidates at which a block starts beyond doubt."""
+        alike = 0
+        for span in spans:
+            for bit in span:
+                first, last = self._possible(bit)
+                found = [raw for raw in range(first, last + 1) if self._gives(bit, raw, _TASTE, _GLIMPSE)]
+                if len(found) <= _MOST_ALIKE:
+                    found = [raw for raw in found if self._gives(bit, raw, self._proven(bit))]
+                if len(found) == 1:
+                    yield Boundary(found[0], bit)
+                alike += len(found) > 1
+                if len(found) > 1 and alike >= _MOST_ALIKE:
+                    break  # so it goes on for a while: blocks of some hundred bytes are thousands in a file of zeros
 
     def _possible(self, bit: int) -> tuple[int, int]:
         """The raw offsets that `bit` may have, by how much comes out from there to places whose count is known."""

@@ -180,3 +180,18 @@ def test_long_seams(at: int, longest: int, tmp_path: Path, monkeypatch: pytest.M
     raw = tar_building.layer(*runs)
     parts, _ = _split(gzip.compress(raw, 6), raw, tmp_path)
     _check(parts, raw)
+
+
+@pytest.mark.parametrize("files", [2, 3, 4, 7])
+@pytest.mark.parametrize("compression", [Compression.GZIP, Compression.NONE])
+def test_what_follows_the_end_of_the_archive_costs_nothing(files: int, compression: Compression, tmp_path: Path) -> None:
+    """Nobody reads it: a layer, or a last part of one file, that is only too large for that isn't refused."""
+    chance = random.Random(files)
+    runs = [tar_building.file(f"file-{number}", chance.randbytes(2_400_000)) for number in range(files)]
+    raw = tar_building.layer(*runs) + chance.randbytes(9_000_000)
+    stream = gzip.compress(raw, 1) if compression is Compression.GZIP else raw
+    given = SplitOptions(LIMIT, compression, diff_id=Digest(f"sha256:{hashlib.sha256(raw).hexdigest()}"))
+    parts = split_layer(_blob(stream, tmp_path), "layer", given, Spool())
+    assert max(part.blob.size for part in parts) <= LIMIT
+    raws = [[b"".join(map(bytes, decoded(part.blob.content, "part")))] for part in parts]
+    assert compare(merged_view([[tar_building.layer(*runs)]]), merged_view(raws)) == []

@@ -214,6 +214,37 @@ def test_no_part_ends_with_a_global_header() -> None:
     assert all(part[-1].kind is not Kind.GLOBAL for part in plan.parts)
 
 
+def test_no_part_ends_with_a_global_header_whose_member_moves() -> None:
+    """The hard links behind it go where their target is, before a cut and at the layer's end."""
+    chance = random.Random(4)
+    runs = [tar.file("first", chance.randbytes(1000))]
+    for number in range(12):
+        runs += [tar.file(f"f{number}", chance.randbytes(20_000))]
+        runs += [tar.global_header({"comment": str(number)}), tar.hard_link(f"link{number}", "first")]
+    parts = split_tar(tar.layer(*runs), 66_000, proven=True)
+    assert len(parts) > 3
+    for part in parts:
+        assert members_of(part.removesuffix(tar.END))[-1].kind is not Kind.GLOBAL
+
+
+def test_what_comes_late_makes_parts_smaller_until_they_fit() -> None:
+    """Lowering the limit a little leaves the cuts where they are: before the same large files."""
+    chance = random.Random(5)
+    files = [tar.file(f"f{number}", chance.randbytes(14_848)) for number in range(12)]  # four are 61,440 bytes
+    links = [tar.hard_link(f"l{number}", "f1", xattrs={"user.x": chance.randbytes(150).hex()}) for number in range(3)]
+    assert len(split_tar(tar.layer(*files, *links), 67_000, proven=True)) == 4  # with the links 67,072
+
+
+def test_global_headers_are_repeated_once_in_each_part() -> None:
+    """And not before every hard link that comes late."""
+    runs = [tar.file(f"f{number}", random.Random(number).randbytes(30_000)) for number in range(6)]
+    for number in range(30):
+        runs += [tar.global_header({"comment": str(number)}), tar.hard_link(f"link{number}", "f0"), tar.file(f"n{number}", b"x")]
+    parts = split_tar(tar.layer(*runs), 250_000 // 3, proven=True)
+    for part in parts:
+        assert sum(member.kind is Kind.GLOBAL for member in members_of(part.removesuffix(tar.END))) <= 30
+
+
 def test_packages_stay_whole() -> None:
     """Nearly all cuts are between packages, as nearly each window holds the beginning of one that passes."""
     firsts = []

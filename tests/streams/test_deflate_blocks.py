@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import time
 import zlib
 from collections.abc import Callable
 
@@ -110,3 +111,18 @@ def test_a_start_that_is_found_without_what_comes_out_is_a_real_one(encoder: str
         bit = block_start(blob[at : at + 160_000 + CERTAIN], 8 * 160_000)
         assert bit is not None
         assert 8 * at + bit in known
+
+
+@pytest.mark.parametrize("strategy", [zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY])
+def test_blocks_that_are_all_alike_take_no_time(strategy: int) -> None:
+    """A file of zeros in blocks of 255 bytes, or in blocks of megabytes: at which of many offsets one begins can't be told."""
+    chance = random.Random(3)
+    before, zeros, behind = chance.randbytes(200_000), bytes(3 << 20), chance.randbytes(400_000)
+    compressor = zlib.compressobj(6, zlib.DEFLATED, 31, 1, strategy)
+    stream = compressor.compress(before + zeros + behind) + compressor.flush()
+    gzip_stream, kept = streamed(stream)
+    begun = time.process_time()
+    found = gzip_stream.first_after(kept, len(before) + 100_000)
+    assert time.process_time() - begun < 4
+    assert found is None or found.raw >= len(before) + 100_000
+    assert found is None or (found.bit, found.raw) in set(boundaries(stream).items()) or found.raw in boundaries(stream).values()
