@@ -89,7 +89,8 @@ def gated(image: Image, gate: Gate) -> Image:
 @pytest.mark.parametrize("verify", [True, False])
 def test_parts_are_offered_before_the_layer_was_read(tmp_path: Path, verify: bool) -> None:
     gate = Gate()
-    source = open_image(str(attested_archive(tmp_path / "image.tar", [small(), large(12, 1_000_000)])))
+    # Long enough that what is inflated ahead doesn't come to the gate while the first parts are made.
+    source = open_image(str(attested_archive(tmp_path / "image.tar", [small(), large(30, 1_000_000)])))
     destination = Opens(gate)
     done = deliver(gated(source, gate), options_for(GENERIC, max_layer_size=4_500_000, proven=verify), destination)
     assert gate.opened.is_set()
