@@ -10,6 +10,7 @@ It isn't for those that a layer begins with, and for *shelves*, which are as lar
 """
 
 from layerkit.tar.header import BLOCK, parse_number
+from layerkit.tar.records import sealed
 
 _SHELVES = frozenset({b"site-packages", b"dist-packages", b"node_modules", b"gems"})
 """Directories in which package managers put packages side by side."""
@@ -38,7 +39,7 @@ def timeless(head: bytes) -> bytes:
             records = _without_times(payload[: parse_number(block[124:136], "size")])
             if not records:
                 continue
-            block = _sealed(block[:124] + f"{len(records):011o}\0".encode() + block[136:])
+            block = sealed(block[:124] + f"{len(records):011o}\0".encode() + block[136:])
             payload = records + bytes(-len(records) % BLOCK)
         out.append(_without_mtime(block) + payload)
     return b"".join(out)
@@ -48,13 +49,7 @@ def _without_mtime(block: bytes) -> bytes:
     block = block[:136] + b"00000000000\0" + block[148:]
     if block[257:265] == b"ustar  \0":  # GNU keeps atime and ctime where ustar has the prefix
         block = block[:345] + bytes(24) + block[369:]
-    return _sealed(block)
-
-
-def _sealed(block: bytes) -> bytes:
-    """With the checksum of what it holds."""
-    plain = block[:148] + b" " * 8 + block[156:]
-    return block[:148] + f"{sum(plain):06o}\0 ".encode() + block[156:]
+    return sealed(block)
 
 
 def _without_times(records: bytes) -> bytes:
