@@ -1,0 +1,51 @@
+"""rpm's database in SQLite. In: the file's bytes. Out: the packages' headers.
+
+The bytes are an image author's, so that SQLite may do no more than read the rows of one table: no functions, views, virtual
+tables or extensions, no more than a bounded number of steps, nothing larger than the file.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+from layerkit.packages.rpm_database import MAX_HEADERS, DatabaseError
+
+_TABLE = "Packages"
+_STEPS = 1000
+"""Instructions of SQLite's machine between two calls."""
+_CALLS = 1000
+"""A row takes 3 instructions, and a table of the schema about 10."""
+_WRITE_AHEAD = b"\2\2"
+"""Versions of a file that has a write-ahead log, which bytes in memory can't have."""
+
+
+def headers(data: bytes) -> Iterator[bytes]:
+    """Raises DatabaseError, also after some of them."""
+    if data[18:20] == _WRITE_AHEAD:
+        data = data[:18] + b"\1\1" + data[20:]
+    with closing(sqlite3.connect(":memory:")) as database:
+        try:
+            calls = iter(range(_CALLS))
+            database.set_progress_handler(lambda: next(calls, None) is None, _STEPS)
+            database.deserialize(data)
+            _confine(database, len(data))
+            for number, (blob,) in enumerate(database.execute(f"SELECT blob FROM {_TABLE}")):  # noqa: S608
+                if number >= MAX_HEADERS:
+                    raise DatabaseError(f"more than {MAX_HEADERS:,} packages")
+                if isinstance(blob, bytes):
+                    yield blob
+        except (sqlite3.Error, AttributeError) as error:  # Python may be built without deserialize
+            raise DatabaseError(f"SQLite can't read it: {error}") from None
+
+
+def _confine(database: sqlite3.Connection, size: int) -> None:
+    database.text_factory = bytes
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max(size, 1 << 20))
+    for pragma in ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON", "mmap_size = 0"):
+        database.execute(f"PRAGMA {pragma}")
+    database.set_authorizer(_allowed)
+
+
+def _allowed(action: int, table: str | None, column: str | None, database: str | None, view: str | None) -> int:
+    reads = action == sqlite3.SQLITE_READ and table == _TABLE and view is None
+    return sqlite3.SQLITE_OK if reads or action == sqlite3.SQLITE_SELECT else sqlite3.SQLITE_DENY
