@@ -31,7 +31,8 @@ class Positions:
             if upto > done:
                 width = max(mark.raw - raw, 1)
                 rise = mark.cost - cost
-                known.extend(cost + (start - raw) * rise // width for start in starts[done:upto])
+                # A header that ends in the next batch is added when marks behind its beginning went by: it begins at the last one.
+                known.extend(cost + max(start - raw, 0) * rise // width for start in starts[done:upto])
                 done = upto
             self._last = mark
         del starts[:done]
