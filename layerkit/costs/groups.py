@@ -54,11 +54,13 @@ def largest_groups(groups: Iterable[GroupFound], count: int) -> tuple[GroupFound
 def suffix_of(name: bytes) -> str:
     """What a file's name ends with, from its dot on: `.py`, `.tar.gz`, `.so` for `libc.so.6`. `NO_SUFFIX` for a name without, or
     with something long or odd behind its last dot."""
-    stem, dot, suffix = _VERSION.sub(b"", name).rpartition(b".")
-    if not dot or not stem or not _SUFFIX.fullmatch(suffix):
+    stem, _, suffix = name.rpartition(b".")
+    if suffix.isdigit():
+        stem, _, suffix = _VERSION.sub(b"", name).rpartition(b".")
+    if not stem or not _SUFFIX.fullmatch(suffix):
         return NO_SUFFIX
     if suffix.lower() in _PACKED:
-        under, dot, inner = stem.rpartition(b".")
-        if dot and under and _SUFFIX.fullmatch(inner):
+        under, _, inner = stem.rpartition(b".")
+        if under and _SUFFIX.fullmatch(inner):
             suffix = inner + b"." + suffix
     return "." + suffix.decode().lower()

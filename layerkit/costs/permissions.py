@@ -43,7 +43,7 @@ def _writable_directories(files: ImageFiles) -> Iterable[tuple[LayerFiles, int]]
         layer = place.files
         for number in range(len(layer)):
             if layer.kinds[number] == DIRECTORY:
-                key = hash(layer.path_of(number))
+                key = layer.place_of(number)
                 if _is_open(layer.modes[number]):
                     last[key] = layer, number
                 else:

@@ -31,7 +31,7 @@ class Positions:
             if upto > done:
                 width = max(mark.raw - raw, 1)
                 rise = mark.cost - cost
-                # A header that ends in the next batch is added when marks behind its beginning went by: it begins at the last one.
+                # A header that ends in the next batch is added when marks behind its beginning went by.
                 known.extend(cost + max(start - raw, 0) * rise // width for start in starts[done:upto])
                 done = upto
             self._last = mark

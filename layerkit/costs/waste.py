@@ -5,6 +5,7 @@ content others have, too.
 """
 
 import heapq
+from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -28,13 +29,13 @@ class Waste(NamedTuple):
 
 def wasted(files: ImageFiles, count: int) -> Waste:
     sums = Sums()
+    costs = array("Q")
     for lost in files.lost():
-        sums.add(lost.files.sizes[lost.number], lost.files.cost_of(lost.number))
-    return Waste(sums.size, sums.cost, tuple(map(_wasted, heapq.nsmallest(count, files.lost(), key=_by_cost))))
-
-
-def _by_cost(lost: Lost) -> tuple[int, int, int]:
-    return -lost.files.cost_of(lost.number), lost.layer, lost.number
+        costs.append(lost.files.cost_of(lost.number))
+        sums.add(lost.files.sizes[lost.number], costs[-1])
+    dearest = set(heapq.nlargest(count, range(len(costs)), key=costs.__getitem__))
+    largest = [_wasted(lost) for at, lost in enumerate(files.lost()) if at in dearest] if dearest else []
+    return Waste(sums.size, sums.cost, tuple(sorted(largest, key=lambda one: (-one.cost, one.path))))
 
 
 def _wasted(lost: Lost) -> WastedFound:
@@ -50,7 +51,7 @@ def rewritten(files: ImageFiles) -> tuple[RewrittenFound, ...]:
         above = placed[taker]
         gone = _paths_lost(files, taker)
         for number in range(len(above)):
-            at = gone.get(hash(above.path_of(number))) if above.kinds[number] == FILE else None
+            at = gone.get(above.place_of(number)) if above.kinds[number] == FILE else None
             lost = files.lost_at(at) if at is not None else None
             if lost is not None and lost.files.content_of(lost.number) == above.content_of(number):
                 sums.setdefault((taker, lost.layer), Sums()).add(above.sizes[number], above.cost_of(number))
@@ -64,7 +65,7 @@ def _paths_lost(files: ImageFiles, taker: int) -> dict[int, int]:
     for at in range(files.loses):
         lost = files.lost_at(at)
         if lost is not None and lost.by == taker != lost.layer:
-            found[hash(lost.files.path_of(lost.number))] = at
+            found[lost.files.place_of(lost.number)] = at
     return found
 
 
