@@ -19,9 +19,9 @@ PIECE = 16 << 10
 """Compressed bytes fed at a time: as exactly is known what a file costs. A pass over 3 GB takes 1.14 times as long as with 64
 KiB, and with 8 KiB 1.21 times."""
 
-SAMPLE = 8 << 10
+SAMPLE = 16 << 10
 SAMPLED = 64 << 10
-"""Bytes of tar. Real layers come out within 3 % of their size as gzip -6 (docs/inspecting.md)."""
+"""Bytes of tar. A real layer of 5.5 GB comes out 3 % above what `fix` makes of it; with 8 KiB of 64, 6 %, with 32 of 256, 2 %."""
 
 _BATCH = 512 << 10
 """Bytes of tar in a batch at least: handing one from thread to thread costs as much as inflating 10 KiB."""
