@@ -11,7 +11,7 @@ from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
 from layerkit.cli.printing import print_tables
 from layerkit.costs.contents import Contents
-from layerkit.costs.reading import read_platform
+from layerkit.costs.reading import Layers, read_platform
 from layerkit.costs.summing import contents_of
 from layerkit.progress import Progress
 from layerkit.report.documents import contents_document, image_document
@@ -73,7 +73,8 @@ def command(
     source = opened(image, connection, progress, platforms)
     limit = max_layer_size or profile_for_image(profile_name, source, image).max_layer_size
     summary = summarise(source, limit, platforms)
-    contents = [contents_of(read_platform(source, one, progress), count) for one in chosen(source, platforms)] if count else []
+    layers = Layers(progress)
+    contents = [contents_of(read_platform(source, one, layers), count) for one in chosen(source, platforms)] if count else []
     if html is not None:
         write_html(html, summary, contents)
         progress.note(f"{html}: written")

@@ -45,30 +45,28 @@ class ImageFiles:
         self.root = Directory()
         """The tree of all layers."""
         self.placed: list[Placed] = []
-        self.distinct: list[LayerFiles] = []
-        """By their index."""
+        self._layers: dict[int, LayerFiles] = {}
+        """By their index, the lowest first."""
         self.number = 0
         """Of layers so far."""
-        self._seen: list[bytearray] = []
+        self._seen: dict[int, bytearray] = {}
         """By index: is the member a file that can be seen?"""
-        self._places: list[int] = []
+        self._places: dict[int, int] = {}
         """By index: the layer's number, at its highest place so far."""
         self._paths: Counter[Inode] = Counter()
         """How many lead to what has several."""
-        self._lost = array("Q"), array("H"), array("H")
+        self._lost = array("Q"), array("I"), array("I")
         """Ids, layers, and the layers that took them away first. What another copy of the layer brings back is seen again."""
-        self._told: list[bytearray] = []
+        self._told: dict[int, bytearray] = {}
         """By index: is the member among those lost?"""
 
     def add(self, files: LayerFiles) -> None:
         """The next layer, which is closed."""
-        repeated = files.index < len(self.distinct)
+        repeated = files.index in self._layers
         number = self._next()
         if not repeated:
-            self.distinct.append(files)
-            self._seen.append(bytearray())
-            self._told.append(bytearray(len(files)))
-            self._places.append(number)
+            self._layers[files.index] = files
+            self._told[files.index] = bytearray(len(files))
             for directory in directories(files.root):
                 directory.marks = NO_MARKS  # what only some overlays hide counts as seen
         self.placed.append(Placed(number, files, repeated))
@@ -82,6 +80,13 @@ class ImageFiles:
             if files.kinds[member] == FILE and not seen[member]:
                 self._lose(files.id_of(member), number, number)
 
+    @property
+    def distinct(self) -> list[LayerFiles]:
+        return list(self._layers.values())
+
+    def has(self, files: LayerFiles) -> bool:
+        return files.index in self._layers
+
     def skip(self) -> None:
         """The next layer is none whose files are looked at."""
         self._next()
@@ -92,13 +97,16 @@ class ImageFiles:
 
     def seen(self) -> Iterator[tuple[LayerFiles, int]]:
         """Files that can be seen: the layer's columns, and the member's number."""
-        for files, seen in zip(self.distinct, self._seen, strict=True):
+        for index, seen in self._seen.items():
+            files = self._layers[index]
             for number in range(len(seen)):
                 if seen[number]:
                     yield files, number
 
     def is_seen(self, files: LayerFiles, number: int) -> bool:
-        return bool(self._seen[files.index][number])
+        """Also of a layer that this image hasn't got."""
+        seen = self._seen.get(files.index)
+        return seen is not None and bool(seen[number])
 
     def place_of(self, files: LayerFiles) -> int:
         """The number of the layer in which these files are seen."""
@@ -133,7 +141,7 @@ class ImageFiles:
         """One of as many as `loses`; None when it is seen after all, or empty."""
         ids, layers, takers = self._lost
         index, number = split_id(ids[at])
-        files = self.distinct[index]
+        files = self._layers[index]
         return Lost(files, number, layers[at], takers[at]) if files.sizes[number] and not self._seen[index][number] else None
 
     @property

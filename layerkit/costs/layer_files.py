@@ -58,7 +58,7 @@ class LayerFiles:
     are known for the first `costed` members."""
 
     def __init__(self, where: str, index: int, readers: Readers) -> None:
-        """`where` is what messages call the layer; `index`: of the layer among those of the image, from 0."""
+        """`where` is what messages call the layer; `index`: its number among all that are read, from 0."""
         self.where = where
         self.index = index
         self.folders = Folders()

@@ -12,7 +12,7 @@ from layerkit.compression.metering import metered
 from layerkit.costs.image_files import ImageFiles
 from layerkit.costs.kept import Kept
 from layerkit.costs.layer_files import LayerFiles
-from layerkit.image.blob import Buffer
+from layerkit.image.blob import Blob, Buffer
 from layerkit.image.digest import Digest, short
 from layerkit.image.history import created_by, dockerfile_line
 from layerkit.image.image import Image, PlatformImage
@@ -37,41 +37,53 @@ class PlatformFiles:
     """What couldn't be read, a line each."""
 
 
-def read_platform(
-    image: Image, platform: PlatformImage, progress: Progress, began: Callable[[LayerFiles], None] = lambda _: None
-) -> PlatformFiles:
-    """All ordinary layers, from the bottom up. `began` is told of each distinct layer before it is read. Raises ImageError for
-    layers that are missing or damaged, CannotFixError for more files than can be listed."""
-    files, kept = ImageFiles(), Kept(lambda path, size: False)
-    read: dict[Digest, LayerFiles] = {}
-    notes = []
-    for number, layer in enumerate(platform.manifest.layers, start=1):
-        if not is_ordinary_layer(layer.media_type):
-            notes.append(f"layer {number} ({layer.media_type}) is no ordinary layer, and left out")
-            progress.warn(notes[-1])
-            files.skip()
-            continue
-        if layer.digest not in read:
+class Layers:
+    """Reads each layer once, whichever images have it."""
+
+    def __init__(self, progress: Progress, began: Callable[[LayerFiles], None] = lambda _: None) -> None:
+        """`began` is told of each distinct layer before it is read."""
+        self.kept = Kept(lambda path, size: False)
+        self.progress = progress
+        self._began = began
+        self._read: dict[Digest, LayerFiles] = {}
+
+    def read(self, image: Image, layer: Descriptor, number: int) -> LayerFiles:
+        """`number`: in its image. Raises ImageError when it is missing or damaged, CannotFixError for more files than can be
+        listed."""
+        found = self._read.get(layer.digest)
+        if found is None:
             label = f"layer {number} ({short(layer.digest)})"
-            found = read[layer.digest] = LayerFiles(f"{image.name}: {label}", len(read), kept)
-            began(found)
-            with progress.task(label, layer.size) as task:
-                read_layer(image, layer, found, task)
-        files.add(read[layer.digest])
-    layers = platform.manifest.layers
+            found = LayerFiles(f"{image.name}: {label}", len(self._read), self.kept)
+            self._began(found)
+            with self.progress.task(label, layer.size) as task:
+                _read(image.blob(layer), found, task)
+            self._read[layer.digest] = found
+        return found
+
+
+def read_platform(image: Image, platform: PlatformImage, layers: Layers) -> PlatformFiles:
+    """All ordinary layers, from the bottom up. Raises as `Layers.read` does."""
+    files = ImageFiles()
+    notes = []
+    descriptors = platform.manifest.layers
+    for number, layer in enumerate(descriptors, start=1):
+        if is_ordinary_layer(layer.media_type):
+            files.add(layers.read(image, layer, number))
+        else:
+            notes.append(f"layer {number} ({layer.media_type}) is no ordinary layer, and left out")
+            layers.progress.warn(notes[-1])
+            files.skip()
     return PlatformFiles(
         platform=str(platform.platform) or "unknown",
-        layers=tuple(layers),
-        commands=tuple(dockerfile_line(line) for line in created_by(platform.config, len(layers))),
+        layers=tuple(descriptors),
+        commands=tuple(dockerfile_line(line) for line in created_by(platform.config, len(descriptors))),
         files=files,
-        kept=kept,
+        kept=layers.kept,
         notes=tuple(notes),
     )
 
 
-def read_layer(image: Image, layer: Descriptor, into: LayerFiles, task: Task) -> None:
-    """Raises ImageError when it is missing or damaged."""
-    blob = image.blob(layer)
+def _read(blob: Blob, into: LayerFiles, task: Task) -> None:
     compression = compression_of(blob.content)
     into.estimated = compression is Compression.NONE
     chunks = _watched(blob.verified_aside(into.where), task)

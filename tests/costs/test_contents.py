@@ -13,7 +13,7 @@ from layerkit.cli.main import run
 from layerkit.costs.content_types import SMALL, types_of
 from layerkit.costs.contents import Contents
 from layerkit.costs.kept import MIN_HEAD
-from layerkit.costs.reading import read_platform
+from layerkit.costs.reading import Layers, read_platform
 from layerkit.costs.summing import contents_of
 from layerkit.errors import DamagedError, MissingBlobError
 from layerkit.image.image import Image
@@ -158,7 +158,7 @@ def image(path: Path, *layers: bytes) -> Image:
 
 def test_an_image(tmp_path: Path) -> None:
     found = image(tmp_path, tar({"a/one": b"x" * 20_000, "two": b"y" * 10}), tar({"a/.wh.one": b"", "two": b"z" * 30}))
-    contents = contents_of(read_platform(found, found.platforms()[0], SILENT), 5)
+    contents = contents_of(read_platform(found, found.platforms()[0], Layers(SILENT)), 5)
     assert seen(contents) == {"/two": 30}
     assert wasted(contents) == {("/a/one", 20_000, 1, 2), ("/two", 10, 1, 2)}
 
@@ -166,7 +166,7 @@ def test_an_image(tmp_path: Path) -> None:
 def test_a_layer_listed_twice_is_decoded_once(tmp_path: Path) -> None:
     same = tar({"a": b"x" * 10})
     found = image(tmp_path, same, same, same)
-    contents = contents_of(read_platform(found, found.platforms()[0], SILENT), 5)
+    contents = contents_of(read_platform(found, found.platforms()[0], Layers(SILENT)), 5)
     assert (contents.size, contents.wasted_size) == (10, 0)
     assert [layer.cost > 0 for layer in contents.layers] == [True, False, False]
 
@@ -174,11 +174,11 @@ def test_a_layer_listed_twice_is_decoded_once(tmp_path: Path) -> None:
 def test_damaged_layers(tmp_path: Path) -> None:
     found = image(tmp_path, tar({"a": b"x" * 5000})[:2048])
     with pytest.raises(DamagedError, match=r"image\.tar: layer 1 \("):
-        contents_of(read_platform(found, found.platforms()[0], SILENT), 5)
+        contents_of(read_platform(found, found.platforms()[0], Layers(SILENT)), 5)
     files = {name: data for name, data in simple_layout("a").items() if not data.startswith(b"\x1f\x8b")}
     missing = open_image(str(write_tar(tmp_path / "missing.tar", files)))
     with pytest.raises(MissingBlobError):
-        read_platform(missing, missing.platforms()[0], SILENT)
+        read_platform(missing, missing.platforms()[0], Layers(SILENT))
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,7 +214,7 @@ def test_against_tarfile(name: str) -> None:
         pytest.skip("the folder of real images is absent")
     found = open_image(str(path))
     platform = found.platforms()[0]
-    contents = contents_of(read_platform(found, platform, SILENT), 10)
+    contents = contents_of(read_platform(found, platform, Layers(SILENT)), 10)
     stored = 0
     for descriptor in platform.manifest.layers:
         data = b"".join(bytes(chunk) for chunk in found.blob(descriptor).chunks())
