@@ -10,8 +10,10 @@ from layerkit.cli.choosing import profile_for_image, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
 from layerkit.cli.printing import print_tables
+from layerkit.costs.contents import Contents
+from layerkit.costs.reading import Layers, read_platform
+from layerkit.costs.summing import contents_of
 from layerkit.progress import Progress
-from layerkit.report.contents import Contents, contents_of
 from layerkit.report.documents import contents_document, image_document
 from layerkit.report.summary import ImageSummary, chosen, summarise
 from layerkit.report.text import json_text
@@ -37,7 +39,7 @@ class OptionalNumber(click.Command):
     "count",
     type=click.IntRange(min=1),
     metavar="[N]",
-    help="Decode the layers: the N largest files, directories and content types, and wasted bytes.  [N: 10]",
+    help="Decode the layers: the N most expensive files, directories, packages and types, and what is wasted.  [N: 10]",
 )
 @click.option(
     "--max-layer-size",
@@ -71,7 +73,8 @@ def command(
     source = opened(image, connection, progress, platforms)
     limit = max_layer_size or profile_for_image(profile_name, source, image).max_layer_size
     summary = summarise(source, limit, platforms)
-    contents = [contents_of(source, one, count, progress) for one in chosen(source, platforms)] if count else []
+    layers = Layers(progress)
+    contents = [contents_of(read_platform(source, one, layers), count) for one in chosen(source, platforms)] if count else []
     if html is not None:
         write_html(html, summary, contents)
         progress.note(f"{html}: written")
@@ -98,6 +101,7 @@ def write_html(path: Path, summary: ImageSummary, contents: Sequence[Contents]) 
 
 def show(summary: ImageSummary, contents: Sequence[Contents]) -> None:
     """Prints tables to standard output."""
-    from layerkit.report.tables import contents_table, image_table
+    from layerkit.report.contents_table import contents_table
+    from layerkit.report.tables import image_table
 
     print_tables(image_table(summary), *map(contents_table, contents))

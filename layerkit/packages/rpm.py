@@ -6,7 +6,7 @@ from layerkit.packages import rpm_berkeley, rpm_ndb, rpm_sqlite
 from layerkit.packages.package import Files, Installed, Problem
 from layerkit.packages.rpm_database import DatabaseError
 from layerkit.packages.rpm_header import read_header
-from layerkit.packages.wanted import RPM, RPM_DATABASES
+from layerkit.packages.wanted import RPM, RPM_DATABASES, RPM_LOG
 
 _HEADERS: dict[bytes, Callable[[bytes], Iterator[bytes]]] = dict(
     zip(RPM_DATABASES, (rpm_sqlite.headers, rpm_ndb.headers, rpm_berkeley.headers), strict=True)
@@ -24,6 +24,8 @@ def read(files: Files, problem: Problem) -> Iterator[Installed]:
                     found = True
                     yield installed
                 if found:
+                    if name == RPM_DATABASES[0] and files.get(folder + RPM_LOG):
+                        problem(folder + RPM_LOG, "what is in it isn't read: packages that were changed last may be missing")
                     return
 
 

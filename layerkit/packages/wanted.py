@@ -21,7 +21,10 @@ RPM = (b"usr/lib/sysimage/rpm/", b"var/lib/rpm/", b"usr/share/rpm/")
 RPM_DATABASES = (b"rpmdb.sqlite", b"Packages.db", b"Packages")
 """What it is called: SQLite, rpm's own, Berkeley DB."""
 
-_RPM = frozenset(folder + name for folder in RPM for name in RPM_DATABASES)
+RPM_LOG = b"rpmdb.sqlite-wal"
+"""What was written to the first, and isn't in it yet: empty where rpm ended as it should."""
+
+_RPM = frozenset(folder + name for folder in RPM for name in (*RPM_DATABASES, RPM_LOG))
 _BEGINS = (DPKG, b"lib/apk/db/", b"usr/lib/apk/db/", *RPM)
 _METADATA = (b".dist-info/METADATA", b".egg-info/PKG-INFO", b"/EGG-INFO/PKG-INFO", b".egg-info", b".egg-info/top_level.txt")
 _LISTS = (b".dist-info/RECORD", b".egg-info/installed-files.txt")

@@ -3,8 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
+from layerkit.costs.contents import Contents
 from layerkit.image.referrers import Kind
-from layerkit.report.contents import Contents
 from layerkit.report.summary import ImageSummary, LayerSummary, PlatformSummary, ReferrerSummary
 
 

@@ -6,9 +6,9 @@ In: a summary, and contents if the layers were decoded. Out: HTML. Needs the ext
 from collections.abc import Sequence
 from typing import Any
 
+from layerkit.costs.contents import Contents
 from layerkit.errors import UsageError
 from layerkit.image.digest import short
-from layerkit.report.contents import Contents
 from layerkit.report.sizes import format_share, format_size
 from layerkit.report.summary import ImageSummary, PlatformSummary
 from layerkit.report.text import counted, one_line
@@ -39,14 +39,12 @@ code { font-size: .9em; overflow-wrap: anywhere }
 {% endfor %}
 {% if about %}<p>About it: {{ about }}</p>{% endif %}
 {% if summary.absent %}<p>Listed, but not in the file: {{ summary.absent | join(", ") }}</p>{% endif %}
-{% for one, chart in contents %}
+{% for one in contents %}
 <h2>{{ one.platform }}: what the layers hold</h2>
 <p>{{ one.files }} files, {{ size(one.size) }}; {{ size(one.wasted_size) }} replaced or deleted by later layers</p>
-{{ chart }}
-{% for title, rows in [("Largest files", one.largest), ("Largest directories", one.directories), ("Wasted", one.wasted)]
-   if rows %}
+{% for title, rows in [("Largest files", one.largest), ("Wasted", one.wasted)] if rows %}
 <h3>{{ title }}</h3><table>
-{% for row in rows %}<tr><td class="n">{{ size(row.size) }}</td><td><code>{{ row.path }}</code></td></tr>
+{% for row in rows %}<tr><td class="n">{{ size(row.cost) }}</td><td><code>{{ row.path }}</code></td></tr>
 {% endfor %}</table>
 {% endfor %}
 <h3>Content types</h3><table>
@@ -67,7 +65,6 @@ def image_page(summary: ImageSummary, contents: Sequence[Contents] = ()) -> str:
     except ImportError:
         raise UsageError("an HTML report needs the extra 'report': pip install 'layerkit[report]'") from None
     figures = [_layers(graphs, platform, summary.limit) for platform in summary.platforms]
-    figures += [_directories(graphs, one) for one in contents]
     charts = [
         # The library goes in with the first chart. Plotly writes `<` and `/` in data as escapes, so that no name ends the script.
         markupsafe.Markup(figure.to_html(full_html=False, include_plotlyjs=number == 0))  # noqa: S704
@@ -78,8 +75,8 @@ def image_page(summary: ImageSummary, contents: Sequence[Contents] = ()) -> str:
         template.render(
             summary=summary,
             about=counted(found.kind.value for found in summary.referrers),
-            platforms=list(zip(summary.platforms, charts, strict=False)),
-            contents=list(zip(contents, charts[len(summary.platforms) :], strict=True)),
+            platforms=list(zip(summary.platforms, charts, strict=True)),
+            contents=contents,
             size=format_size,
             share=format_share,
             short=short,
@@ -102,22 +99,4 @@ def _layers(graphs: Any, platform: PlatformSummary, limit: int) -> Any:
     if any(layer.exceeds for layer in platform.layers):
         figure.add_hline(y=limit, line_dash="dash", annotation_text=f"limit: {format_size(limit)}")
     figure.update_layout(height=320, margin={"t": 20, "b": 40, "l": 60, "r": 20}, xaxis_title="layer", yaxis_title="bytes")
-    return figure
-
-
-def _directories(graphs: Any, contents: Contents) -> Any:
-    """A map of the upper directories by size."""
-    paths = [found.path for found in contents.tree]
-    figure = graphs.Figure(
-        graphs.Treemap(
-            ids=paths,
-            labels=[path.rpartition("/")[2] or "/" for path in paths],
-            parents=["" if path == "/" else path.rpartition("/")[0] or "/" for path in paths],
-            values=[found.size for found in contents.tree],
-            text=[format_size(found.size) for found in contents.tree],
-            textinfo="label+text",
-            branchvalues="total",
-        )
-    )
-    figure.update_layout(height=480, margin={"t": 10, "b": 10, "l": 10, "r": 10})
     return figure
