@@ -18,7 +18,7 @@ _STATUS_D = DPKG + b"status.d/"
 _INFO = DPKG + b"info/"
 _DIVERSIONS = DPKG + b"diversions"
 
-_FIELD = re.compile(rb"^(?:(Package|Status|Version|Architecture):[ \t]*([^\n]*)|[ \t\r]*)$", re.MULTILINE)
+_FIELD = re.compile(rb"^(?:(Package|Status|Version|Architecture):[ \t]*([^\n]*)|[ \t\r\n]*)$", re.MULTILINE)
 _GONE = (b"not-installed", b"config-files")
 """States in which a package has no files, other than its configuration."""
 _CHECKSUM = re.compile(rb"[0-9a-f]{32,128} [ *](.*)")

@@ -54,9 +54,9 @@ class Owners:
         self._alone: dict[bytes, int] = {}
         """Paths of files that are packages by themselves."""
         self._told: set[str] = set()
-        for read in _READERS:
-            for installed in read(files, self._problem):
-                self._add(installed)
+        for installed in (installed for read in _READERS for installed in read(files, self._problem)):
+            if not self._add(installed):
+                break
         for path, module in sorted((go or {}).items()):
             if self.owner(path) is None:
                 self._own(Installed("go", module.path, module.version, path))
@@ -94,22 +94,24 @@ class Owners:
             self._last = above, found
         return found
 
-    def _add(self, installed: Installed) -> None:
+    def _add(self, installed: Installed) -> bool:
+        """Is there room for more?"""
         if installed.alone and hash(installed.path) & _MASK in self._table:
-            return
+            return True
         number = self._number(installed.package())
         if number is None:
-            return
+            return False
         for folder in installed.folders:
             self._folders.setdefault(folder, number)
         for path in installed.paths:
             if not self._room:
-                self._full(f"paths listed, more than {MAX_PATHS:,}: some files may seem to belong to no package")
-                return
+                self._full(f"paths that packages list, more than {MAX_PATHS:,}: the others are left out")
+                return False
             self._room -= 1
             real = self._paths.real(path)
             if real is not None:
                 self._table.setdefault(hash(real) & _MASK, number)
+        return True
 
     def _own(self, file: Installed) -> int | None:
         number = self._number(file.package())

@@ -10,17 +10,22 @@ from contextlib import closing
 
 from layerkit.packages.rpm_database import MAX_HEADERS, DatabaseError
 
+_BEGINS = b"SQLite format 3\0"
 _TABLE = "Packages"
 _STEPS = 1000
 """Instructions of SQLite's machine between two calls."""
 _CALLS = 1000
 """A row takes 3 instructions, and a table of the schema about 10."""
+_MAX_COLUMNS, _MAX_SQL = 16, 4096
+"""Of a table, and characters that define one: rpm's have three columns at most."""
 _WRITE_AHEAD = b"\2\2"
 """Versions of a file that has a write-ahead log, which bytes in memory can't have."""
 
 
 def headers(data: bytes) -> Iterator[bytes]:
     """Raises DatabaseError, also after some of them."""
+    if not data.startswith(_BEGINS):
+        raise DatabaseError(f"expected {_BEGINS!r} at its beginning, found {data[: len(_BEGINS)]!r}")
     if data[18:20] == _WRITE_AHEAD:
         data = data[:18] + b"\1\1" + data[20:]
     with closing(sqlite3.connect(":memory:")) as database:
@@ -34,13 +39,16 @@ def headers(data: bytes) -> Iterator[bytes]:
                     raise DatabaseError(f"more than {MAX_HEADERS:,} packages")
                 if isinstance(blob, bytes):
                     yield blob
-        except (sqlite3.Error, AttributeError) as error:  # Python may be built without deserialize
+        except (sqlite3.Error, MemoryError, UnicodeError, AttributeError) as error:
+            # Errors of memory and text are how Python tells of damage; it may be built without deserialize.
             raise DatabaseError(f"SQLite can't read it: {error}") from None
 
 
 def _confine(database: sqlite3.Connection, size: int) -> None:
     database.text_factory = bytes
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max(size, 1 << 20))
+    database.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, _MAX_COLUMNS)
+    database.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _MAX_SQL)
     for pragma in ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON", "mmap_size = 0"):
         database.execute(f"PRAGMA {pragma}")
     database.set_authorizer(_allowed)
