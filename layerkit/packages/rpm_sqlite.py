@@ -12,10 +12,12 @@ from layerkit.packages.rpm_database import MAX_HEADERS, DatabaseError
 
 _BEGINS = b"SQLite format 3\0"
 _TABLE = "Packages"
-_STEPS = 1000
-"""Instructions of SQLite's machine between two calls."""
-_CALLS = 1000
-"""A row takes 3 instructions, and a table of the schema about 10."""
+_SCHEMA_STEPS = 20_000
+"""Instructions of SQLite's machine to learn of the tables: about 10 for each, and rpm's has 40."""
+_ROW_STEPS = 1_000_000
+"""Instructions to read the rows: 3 for each."""
+_BETWEEN = 1000
+"""Instructions between two times that SQLite asks whether to go on."""
 _MAX_COLUMNS, _MAX_SQL = 16, 4096
 """Of a table, and characters that define one: rpm's have three columns at most."""
 _WRITE_AHEAD = b"\2\2"
@@ -30,10 +32,12 @@ def headers(data: bytes) -> Iterator[bytes]:
         data = data[:18] + b"\1\1" + data[20:]
     with closing(sqlite3.connect(":memory:")) as database:
         try:
-            calls = iter(range(_CALLS))
-            database.set_progress_handler(lambda: next(calls, None) is None, _STEPS)
-            database.deserialize(data)
             _confine(database, len(data))
+            database.deserialize(data)
+            _allow_steps(database, _SCHEMA_STEPS)
+            database.execute("SELECT 1 FROM sqlite_master LIMIT 0")  # reads the schema
+            database.set_authorizer(_allowed)
+            _allow_steps(database, _ROW_STEPS)
             for number, (blob,) in enumerate(database.execute(f"SELECT blob FROM {_TABLE}")):  # noqa: S608
                 if number >= MAX_HEADERS:
                     raise DatabaseError(f"more than {MAX_HEADERS:,} packages")
@@ -51,7 +55,11 @@ def _confine(database: sqlite3.Connection, size: int) -> None:
     database.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _MAX_SQL)
     for pragma in ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON", "mmap_size = 0"):
         database.execute(f"PRAGMA {pragma}")
-    database.set_authorizer(_allowed)
+
+
+def _allow_steps(database: sqlite3.Connection, steps: int) -> None:
+    calls = iter(range(steps // _BETWEEN))
+    database.set_progress_handler(lambda: next(calls, None) is None, _BETWEEN)
 
 
 def _allowed(action: int, table: str | None, column: str | None, database: str | None, view: str | None) -> int:

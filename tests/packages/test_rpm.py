@@ -92,6 +92,12 @@ def test_sqlite_reads_rows_of_a_table_and_does_nothing_else(script: str) -> None
     assert len(owners.problems) == 1
 
 
+def test_sqlite_learns_of_a_bounded_number_of_tables() -> None:
+    tables = "; ".join(f"CREATE TABLE t{number} (a)" for number in range(5000))
+    owners = owners_of({"var/lib/rpm/rpmdb.sqlite": sqlite([], f"BEGIN; CREATE TABLE Packages (blob); {tables}; COMMIT")})
+    assert owners.problems == ("/var/lib/rpm/rpmdb.sqlite: SQLite can't read it: interrupted",)
+
+
 def test_sqlite_takes_a_bounded_number_of_steps() -> None:
     empty = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r LIMIT 500000) INSERT INTO Packages SELECT NULL FROM r"
     owners = owners_of({"var/lib/rpm/rpmdb.sqlite": sqlite([], f"CREATE TABLE Packages (blob); {empty}")})
