@@ -1,7 +1,7 @@
 """Who owns what. In: the contents of databases, where symlinks lead, Go's binaries. Out: packages, and each path's owner.
 
 An image may have 1,000,000 owned files, so their paths aren't kept: a table leads from 60 bits of a path's hash to the package's
-number. That takes 76 MB for 1,000,000 paths. Two paths share a hash once in 2 million such images, and then one file is counted
+number. That takes 74 MB for 1,000,000 paths. Two paths share a hash once in 2 million such images, and then one file is counted
 with the wrong package. The hash is Python's own, which is keyed: nobody can choose paths that share one.
 """
 
