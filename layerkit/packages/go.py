@@ -57,10 +57,11 @@ class GoReader:
         elif self._elf is not None:
             self._search(self._elf, data)
         else:
-            self._head += bytes(data)
-            if not _ELF.startswith(self._head[:4]):
+            if not _ELF.startswith((self._head + bytes(data[: len(_ELF)]))[: len(_ELF)]):
                 self._end()
-            elif len(self._head) >= _ELF_HEAD:
+                return
+            self._head += bytes(data)
+            if len(self._head) >= _ELF_HEAD:
                 self._begin()
         if self._blob is not None and len(self._blob) >= _KEPT:
             self._end()

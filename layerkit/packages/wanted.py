@@ -34,7 +34,8 @@ _ENDS = (*_METADATA, *_LISTS, _NPM, b".json")
 
 
 def wanted(path: bytes, size: int) -> bool:
-    """Is this file one that `Owners` needs? `path`: from the root, without a leading slash or `./`; `size`: in bytes."""
+    """Is this file one that `Owners` needs? `path`: from the root, without a leading slash or `./`; `size`: in bytes. One that is
+    wanted with a size of 0 and not with its own is too large, and what it says stays unknown."""
     if path.endswith(_ENDS):
         return size <= _limit_of_ending(path)
     return path.startswith(_BEGINS) and size <= _limit_of_beginning(path)
