@@ -8,6 +8,7 @@ import click
 
 from layerkit.cli.choosing import profile_for_image, profile_option
 from layerkit.cli.images import opened
+from layerkit.cli.inspect_several import show_shared
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
 from layerkit.cli.printing import print_tables
 from layerkit.costs.contents import Contents
@@ -33,7 +34,7 @@ class OptionalNumber(click.Command):
 
 
 @click.command(cls=OptionalNumber)
-@click.argument("image")
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option(
     "--files",
     "count",
@@ -56,7 +57,7 @@ class OptionalNumber(click.Command):
 @connection_options
 @verbosity
 def command(
-    image: str,
+    images: tuple[str, ...],
     count: int | None,
     max_layer_size: int | None,
     profile_name: str | None,
@@ -68,8 +69,15 @@ def command(
 ) -> None:
     """Show platforms, layers, attestations and what exceeds the limit.
 
-    Sizes are those of the blobs as they are pushed. Nothing is unpacked, and without --files no layer is read.
+    Sizes are those of the blobs as they are pushed. Nothing is unpacked, and without --files no layer is read. Of several images:
+    what they share.
     """
+    if len(images) > 1:
+        if html is not None:
+            raise click.UsageError("--html is for one image")
+        show_shared(images, connection, platforms, progress, files=count is not None, as_json=as_json)
+        return
+    (image,) = images
     source = opened(image, connection, progress, platforms)
     limit = max_layer_size or profile_for_image(profile_name, source, image).max_layer_size
     summary = summarise(source, limit, platforms)
