@@ -13,6 +13,7 @@ from layerkit.cli.printing import print_tables
 from layerkit.progress import Progress
 from layerkit.report.contents import Contents, contents_of
 from layerkit.report.documents import contents_document, image_document
+from layerkit.report.findings import Finding, check
 from layerkit.report.summary import ImageSummary, chosen, summarise
 from layerkit.report.text import json_text
 
@@ -47,7 +48,10 @@ class OptionalNumber(click.Command):
 )
 @profile_option
 @click.option(
-    "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page with charts (extra: report)."
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a page to look at, which needs no network.",
 )
 @platform_option
 @json_option
@@ -69,11 +73,12 @@ def command(
     Sizes are those of the blobs as they are pushed. Nothing is unpacked, and without --files no layer is read.
     """
     source = opened(image, connection, progress, platforms)
-    limit = max_layer_size or profile_for_image(profile_name, source, image).max_layer_size
+    profile = profile_for_image(profile_name, source, image)
+    limit = max_layer_size or profile.max_layer_size
     summary = summarise(source, limit, platforms)
     contents = [contents_of(source, one, count, progress) for one in chosen(source, platforms)] if count else []
     if html is not None:
-        write_html(html, summary, contents)
+        write_html(html, summary, check(source, profile, limit, platforms))
         progress.note(f"{html}: written")
         return
     if as_json:
@@ -85,14 +90,13 @@ def command(
     show(summary, contents)
 
 
-def write_html(path: Path, summary: ImageSummary, contents: Sequence[Contents]) -> None:
-    """The page appears whole or not at all. Raises UsageError without the extra `report`."""
+def write_html(path: Path, summary: ImageSummary, findings: Sequence[Finding]) -> None:
+    """The page appears whole or not at all."""
     from layerkit.destinations.whole_file import WholeFile
-    from layerkit.report.html import image_page  # jinja2 and plotly, which nothing else needs
+    from layerkit.report.page import image_page
 
-    page = image_page(summary, contents).encode("utf-8", "backslashreplace")
     with WholeFile(path) as file:
-        file.write(page)
+        file.write(image_page(summary, findings=findings).encode())
         file.commit()
 
 
