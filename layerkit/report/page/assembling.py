@@ -15,7 +15,7 @@ from layerkit.report.findings import Finding
 from layerkit.report.page.document import PlatformPage, page_document
 from layerkit.report.summary import ImageSummary
 
-_SCRIPTS = ("text.js", "charts.js", "map.js", "sections.js", "page.js")
+_SCRIPTS = ("text.js", "charts.js", "tree.js", "map.js", "sections.js", "page.js")
 """In the order in which they need each other."""
 
 

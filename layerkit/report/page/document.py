@@ -75,7 +75,8 @@ def page_document(summary: ImageSummary, pages: Sequence[PlatformPage], findings
         "findings": _rows([asdict(finding) for finding in findings]),
         "findingCount": len(findings),
         "about": counted(found.kind.value for found in summary.referrers),
-        "absent": _rows(summary.absent),
+        "absent": _rows(summary.absent[:10]),
+        "absentCount": len(summary.absent),
         "platformCount": len(summary.platforms),
         "platforms": [_platform(one, page, MOST_NODES // share, max(20, MOST_LAYERS // share)) for one, page in pairs],
     }

@@ -268,6 +268,18 @@ def test_no_width_is_too_narrow(name: str, opening: Opening) -> None:
         assert page.evaluate(WIDER) == [], width
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_column_is_too_narrow(width: int, ranker_page: str, opening: Opening) -> None:
+    """Numbers and short words stay on one line."""
+    page = opening(ranker_page, width=width).page
+    broken = page.evaluate("""() => [...document.querySelectorAll('td.n, td.short, .row > .size, .tile b')].filter(one => {
+        const text = document.createRange();
+        text.selectNodeContents(one);
+        return text.getBoundingClientRect().height > 2 * parseFloat(getComputedStyle(one).fontSize);
+    }).map(one => one.textContent)""")
+    assert broken == []
+
+
 @pytest.mark.parametrize("width", [375, 1280])
 def test_hostile_names(width: int, opening: Opening) -> None:
     _, html = hostile_image()

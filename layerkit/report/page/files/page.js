@@ -37,6 +37,7 @@ function notes(platform) {
 
 function masthead(data) {
   const platforms = data.platforms.length === 1 ? data.platforms[0].platform : plural(data.platformCount, "platform");
+  const more = data.absentCount - 10;
   return el(
     "header",
     { class: "masthead" },
@@ -47,7 +48,7 @@ function masthead(data) {
       [data.kind, data.names.filter((name) => name !== data.name).join(", "), platforms, data.about].filter(Boolean).map((one) => el("span", {}, foreign(one, "name"))),
       el("span", {}, el("code", {}, data.digest)),
     ),
-    data.absent.length > 0 ? el("p", { class: "note" }, "Listed, but not in the file: ", foreign(data.absent.join(", "), "name")) : null,
+    data.absent.length > 0 ? el("p", { class: "note" }, "Listed, but not in the file: ", foreign(data.absent.slice(0, 10).join(", "), "name"), more > 0 ? ` and ${more} more` : null) : null,
   );
 }
 

@@ -10,11 +10,12 @@ function section(id, title, lead, ...content) {
 /** `columns`: [title, class, row → content]; of long tables the first rows, until the rest is asked for. */
 function table(title, note, columns, rows, full = false) {
   if (rows.length === 0) return null;
-  const body = el("tbody", {});
+  const heads = columns.map(([name, kind]) => el("th", { scope: "col", role: "columnheader", class: kind }, name));
+  const body = el("tbody", { role: "rowgroup" });
   const most = Math.max(1, ...rows.map((row) => row.cost ?? 0));
   rows.forEach((row, index) => {
-    const cells = columns.map(([, kind, content]) => el("td", { class: kind }, content(row, most)));
-    body.append(el("tr", { class: index >= FIRST_ROWS + 2 && rows.length > FIRST_ROWS + 2 ? "folded" : null }, cells));
+    const cells = columns.map(([, kind, content]) => el("td", { class: kind, role: "cell" }, content(row, most)));
+    body.append(el("tr", { role: "row", class: index >= FIRST_ROWS + 2 && rows.length > FIRST_ROWS + 2 ? "folded" : null }, cells));
   });
   const hidden = body.querySelectorAll(".folded").length;
   const more =
@@ -37,7 +38,8 @@ function table(title, note, columns, rows, full = false) {
     { class: full ? "table full" : "table" },
     el("h3", {}, title),
     note ? el("p", { class: "note" }, note) : null,
-    el("table", {}, el("thead", {}, el("tr", {}, columns.map(([name, kind]) => el("th", { scope: "col", class: kind }, name)))), body),
+    // With roles, for on narrow screens rows are no table's to a browser.
+    el("table", { role: "table", "aria-label": title }, el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, heads)), body),
     more,
   );
 }
@@ -194,7 +196,7 @@ function planSection(platform, id) {
     told ? `; ${there === 0 ? "no layer is" : there === 1 ? "1 layer is" : `${there} layers are`} there already.` : ".",
   ].join("");
   const columns = [
-    ["#", "n", (layer) => String(layer.number)],
+    ["#", "n id", (layer) => String(layer.number)],
     ["size", "n", (layer) => sizeText(layer.size)],
     told ? ["registry", "short", (layer) => (layer.there === null ? "not known" : layer.there ? "has it" : "to send")] : null,
     ["what it is", "wide", plannedText],
