@@ -8,10 +8,13 @@ import click
 
 from layerkit.cli.choosing import profile_for_image, profile_option
 from layerkit.cli.images import opened
+from layerkit.cli.inspect_several import show_shared
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
 from layerkit.cli.printing import print_tables
+from layerkit.costs.contents import Contents
+from layerkit.costs.reading import Layers, read_platform
+from layerkit.costs.summing import contents_of
 from layerkit.progress import Progress
-from layerkit.report.contents import Contents, contents_of
 from layerkit.report.documents import contents_document, image_document
 from layerkit.report.findings import Finding, check
 from layerkit.report.summary import ImageSummary, chosen, summarise
@@ -32,13 +35,13 @@ class OptionalNumber(click.Command):
 
 
 @click.command(cls=OptionalNumber)
-@click.argument("image")
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option(
     "--files",
     "count",
     type=click.IntRange(min=1),
     metavar="[N]",
-    help="Decode the layers: the N largest files, directories and content types, and wasted bytes.  [N: 10]",
+    help="Decode the layers: the N most expensive files, directories, packages and types, and what is wasted.  [N: 10]",
 )
 @click.option(
     "--max-layer-size",
@@ -58,7 +61,7 @@ class OptionalNumber(click.Command):
 @connection_options
 @verbosity
 def command(
-    image: str,
+    images: tuple[str, ...],
     count: int | None,
     max_layer_size: int | None,
     profile_name: str | None,
@@ -70,13 +73,21 @@ def command(
 ) -> None:
     """Show platforms, layers, attestations and what exceeds the limit.
 
-    Sizes are those of the blobs as they are pushed. Nothing is unpacked, and without --files no layer is read.
+    Sizes are those of the blobs as they are pushed. Nothing is unpacked, and without --files no layer is read. Of several images:
+    what they share.
     """
+    if len(images) > 1:
+        if html is not None:
+            raise click.UsageError("--html is for one image")
+        show_shared(images, connection, platforms, progress, files=count is not None, as_json=as_json)
+        return
+    (image,) = images
     source = opened(image, connection, progress, platforms)
     profile = profile_for_image(profile_name, source, image)
     limit = max_layer_size or profile.max_layer_size
     summary = summarise(source, limit, platforms)
-    contents = [contents_of(source, one, count, progress) for one in chosen(source, platforms)] if count else []
+    layers = Layers(progress)
+    contents = [contents_of(read_platform(source, one, layers), count) for one in chosen(source, platforms)] if count else []
     if html is not None:
         write_html(html, summary, check(source, profile, limit, platforms))
         progress.note(f"{html}: written")
@@ -102,6 +113,7 @@ def write_html(path: Path, summary: ImageSummary, findings: Sequence[Finding]) -
 
 def show(summary: ImageSummary, contents: Sequence[Contents]) -> None:
     """Prints tables to standard output."""
-    from layerkit.report.tables import contents_table, image_table
+    from layerkit.report.contents_table import contents_table
+    from layerkit.report.tables import image_table
 
     print_tables(image_table(summary), *map(contents_table, contents))

@@ -78,16 +78,18 @@ class LayerTree:
         where: str,
         fingerprint: Callable[[Buffer], Fingerprint] = hashlib.sha256,
         wanted: Container[int] | None = None,
+        *,
+        each: bool = False,
     ) -> None:
         """`where` is what messages call the layer; `fingerprint` makes what tells contents apart: SHA-256, or something cheaper
         where the bytes are compared by other means. `wanted`: keys of the paths whose entries are to be kept. Directories and
-        inodes then have theirs, too."""
+        inodes then have theirs, too. `each`: empty files have fingerprints of their own, which tell files apart and not
+        contents."""
         self.where = where
         self.root = Directory()
-        self.replaced: list[tuple[bytes, Directory | Entry]] = []
-        """Paths that the layer holds twice, and what took room there first, as far as its entries are wanted."""
         self._fingerprint = fingerprint
         self._empty = fingerprint(b"").digest()
+        self._each = each
         self._width = NUMBERS + len(self._empty)
         self._wanted = wanted
         self._framer = Framer(where)
@@ -112,6 +114,7 @@ class LayerTree:
         if self._unended is not None:
             self._go_on(self._unended, view, start)
         fingerprint, empty, width, known = self._fingerprint, self._empty, self._width, self._known
+        each = self._each
         plain_only = self._wanted is None and not self._globals
         for member in members:
             _, begin, size, _, kind, path, _, head, pax = member
@@ -153,6 +156,8 @@ class LayerTree:
                 if end > fed:
                     self._unended = _Unended(_File(directory, name, attributes, entry), hasher, end)
                     continue  # there is no other: its header would be behind the data
+            if hasher is None and each:
+                hasher = fingerprint(b"")
             digest = empty if hasher is None else hasher.digest()
             files = directory.files
             if files is None:
@@ -219,7 +224,7 @@ class LayerTree:
             return None
         parent = self._directory(above, member)
         if name in parent.children or parent.contested or parent.entries is not None:
-            self._make_room(parent, name, member.path)
+            self._make_room(parent, name)
         if entry is not None and kind is _HARD_LINK:
             inode = self._linked(parent, name, member, entry)
             if inode is not None:
@@ -249,7 +254,7 @@ class LayerTree:
             if isinstance(child, Directory):
                 directory = child
             else:
-                self._make_room(parent, name, member.path, directory=True)
+                self._make_room(parent, name, directory=True)
                 directory = parent.children[name] = parent.below(name)
         directory.implied = False
         return directory
@@ -263,7 +268,7 @@ class LayerTree:
             directory.contested = {**directory.contested, hidden: "held, then hidden by a whiteout of its own layer"}
         directory.whiteouts |= {hidden}
 
-    def _make_room(self, parent: Directory, name: bytes, path: bytes, *, directory: bool = False) -> None:
+    def _make_room(self, parent: Directory, name: bytes, *, directory: bool = False) -> None:
         """Something else takes the place of whatever `name` was. Anything but a directory hides what is below by itself, so that
         a whiteout beside it says nothing more. A file's row may stay: whatever comes counts before it."""
         if directory and name in parent.whiteouts and name not in parent.children and self._find(parent, name) is None:
@@ -271,12 +276,8 @@ class LayerTree:
         elif not directory and name in parent.contested:
             parent.contested = {other: how for other, how in parent.contested.items() if other != name}
         before = parent.children.pop(name, None)
-        entry = parent.entries.pop(name, None) if parent.entries is not None else None
-        if isinstance(before, Inode):
-            entry = before.entry
-        gone = before if isinstance(before, Directory) else entry
-        if gone is not None and self._wanted is not None:
-            self.replaced.append((path, gone))
+        if parent.entries is not None:
+            parent.entries.pop(name, None)
         if before is not None and (isinstance(before, Directory) or before.link is not None):
             self._known = {b"": self.root}
 
@@ -356,7 +357,7 @@ class LayerTree:
                     raise self._in_the_way(member, name, file.attributes)
                 if not create:
                     return None
-                self._make_room(here[-1], name, path, directory=True)
+                self._make_room(here[-1], name, directory=True)
                 child = here[-1].children[name] = here[-1].below(name)
             if isinstance(child, Directory):
                 here.append(child)

@@ -7,14 +7,14 @@ A layer's tree is never changed by merging, so that it may be part of two views.
 into it. Markers are kept: a stack of a few layers merged by itself still says what it would hide of the layers below.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from layerkit.filesystem.directory import Directory, Inode
 from layerkit.filesystem.entry import Entry
 from layerkit.filesystem.hiding import hide_from_some, what_they_show
 from layerkit.filesystem.layer_tree import EVERYTHING, LayerTree
 from layerkit.filesystem.marks import joined_marks
-from layerkit.filesystem.rows import Rows
+from layerkit.filesystem.rows import Row, Rows
 from layerkit.image.blob import Buffer
 
 
@@ -34,10 +34,12 @@ def layer_tree(pieces: Iterable[Buffer], where: str) -> Directory:
     return tree.close()
 
 
-def overlay(lower: Directory, upper: Directory, *, gone: list[Directory | Entry] | None = None) -> Directory:
-    """`upper` on top of `lower`. Those of the two that were merged before must not be used any more. `gone` gets what of the
-    lower one isn't there any more: whole directories, and entries (as far as the tree has them) once for each of their paths."""
-    gone = [] if gone is None else gone
+Gone = Callable[[Directory | Inode | Row], None]
+
+
+def overlay(lower: Directory, upper: Directory, *, gone: Gone | None = None) -> Directory:
+    """`upper` on top of `lower`. Those of the two that were merged before must not be used any more. `gone` is told what of the
+    lower one isn't there any more: whole directories, and files and inodes once for each of their paths."""
     root = lower.own()
     if upper.looks or upper.shown:
         root.shown = {**root.shown, **upper.shown, **what_they_show(upper.looks, root)}
@@ -53,14 +55,15 @@ def overlay(lower: Directory, upper: Directory, *, gone: list[Directory | Entry]
                 merged = out.children[name] = below.own()
                 waiting.append((merged, child))
                 continue
-            _note(below, gone)
+            if below is not None and gone is not None:
+                gone(below)
             if isinstance(child, Directory) and (below is not None or name in files):
                 child = _over_file(child)
             out.children[name] = child
     return root
 
 
-def _hide(out: Directory, up: Directory, gone: list[Directory | Entry]) -> None:
+def _hide(out: Directory, up: Directory, gone: Gone | None) -> None:
     """What the upper directory says of itself, and hides of the lower one."""
     if up.attributes is not None:
         out.attributes, out.entry = up.attributes, up.entry
@@ -72,9 +75,9 @@ def _hide(out: Directory, up: Directory, gone: list[Directory | Entry]) -> None:
     if up.marks:
         out.marks = joined_marks(out.marks, up.marks)
     hidden = (*out.children, *(out.entries or ())) if up.opaque else up.whiteouts
+    if gone is not None and (up.opaque or hidden):
+        _tell(out, None if up.opaque else {out.key_of(name) for name in hidden}, hidden, gone)
     if hidden:
-        for name in hidden:
-            _note(out.children.get(name) or (out.entries or {}).get(name), gone)
         out.remove(hidden)
     if up.opaque:
         out.files = None
@@ -93,28 +96,37 @@ def _merges(out: Directory, up: Directory, name: bytes) -> bool:
     return isinstance(above, Directory) and isinstance(below, Directory) and not above.replaces
 
 
-def _note(node: Directory | Inode | Entry | None, gone: list[Directory | Entry]) -> None:
-    entry = node.entry if isinstance(node, Inode) else node
-    if entry is not None:
-        gone.append(entry)
+def _tell(out: Directory, keys: Container[int] | None, names: Iterable[bytes], gone: Gone) -> None:
+    """The files of these keys (None: all) and whatever else has one of these names are no longer there."""
+    for name in names:
+        if name in out.children:
+            gone(out.children[name])
+    if out.files is not None:
+        for key, number in out.numbers().items():
+            if keys is None or key in keys:
+                gone(out.files[number])
 
 
-def _merge_files(out: Directory, up: Directory, gone: list[Directory | Entry]) -> set[bytes]:
+def _merge_files(out: Directory, up: Directory, gone: Gone | None) -> set[bytes]:
     """The upper one's files. Returns the names of the upper one's directories that take the place of a lower file."""
     fresh = {out.key_of(name): name for name in up.children if name not in out.children}
     over = {fresh[key] for key in out.files.all_keys() if key in fresh} if out.files is not None and fresh else set()
     if out.entries is not None:
         for name in up.children:
-            _note(out.entries.pop(name, None), gone)
+            out.entries.pop(name, None)
+    if gone is not None and out.files is not None:
+        _tell(out, fresh.keys() | set(up.files.all_keys() if up.files is not None else ()), (), gone)
     if up.files is None:
         return over
     if out.children or out.entries:
         named = {out.key_of(name): name for name in (*out.children, *(out.entries or ())) if name not in up.children}
         for key in up.files.all_keys():
             if key in named:
-                _note(out.children.pop(named[key], None), gone)
+                before = out.children.pop(named[key], None)
+                if before is not None and gone is not None:
+                    gone(before)
                 if out.entries is not None:
-                    _note(out.entries.pop(named[key], None), gone)
+                    out.entries.pop(named[key], None)
     if out.files is None:
         out.files = Rows(up.files.width)
     out.files.data += up.files.data

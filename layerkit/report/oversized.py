@@ -5,19 +5,17 @@ of an uncompressed layer the headers are enough, and say how large a file is bef
 shows when it is decoded.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
 from layerkit.compression.decode import decoded_chunks
-from layerkit.image.blob import Blob, Buffer, FileRange
+from layerkit.compression.metering import PIECE, Fed
+from layerkit.image.blob import Blob, FileRange
 from layerkit.tar.framing import Framer, Member, members_of
 
 _MOST_HEADERS = 200_000
 """As many are read of an uncompressed layer (a second): a layer of large files has few."""
-
-_PIECE = 16 << 10
-"""Bytes that are handed to the decoder at a time: as exactly is known what a file costs."""
 
 
 class LargeFile(NamedTuple):
@@ -40,7 +38,7 @@ def in_headers(blob: Blob, where: str, limit: int) -> Iterator[LargeFile]:
 
 def in_stream(blob: Blob, where: str, limit: int) -> Iterator[LargeFile]:
     """Those of a compressed layer above `limit` bytes compressed. Reads all of it. Raises DamagedError."""
-    fed = _Fed(blob.content.chunks())
+    fed = Fed(blob.content.chunks())
     framer = Framer(where)
     waiting: list[tuple[Member, int]] = []
     at = 0
@@ -50,25 +48,8 @@ def in_stream(blob: Blob, where: str, limit: int) -> Iterator[LargeFile]:
         at += len(chunk)
         for member, before in [item for item in waiting if item[0].data + item[0].size <= at]:
             waiting.remove((member, before))
-            if fed.after - before - _PIECE > limit:
+            if fed.after - before - PIECE > limit:
                 yield LargeFile(_path(member), member.size, fed.after - before)
-
-
-class _Fed:
-    """Counts what a decoder takes."""
-
-    def __init__(self, chunks: Iterable[Buffer]) -> None:
-        self._chunks = chunks
-        self.before = self.after = 0
-        """Bytes up to the piece that is being decoded, and with it."""
-
-    def pieces(self) -> Iterator[Buffer]:
-        for chunk in self._chunks:
-            view = memoryview(chunk)
-            for start in range(0, len(view), _PIECE):
-                piece = view[start : start + _PIECE]
-                self.before, self.after = self.after, self.after + len(piece)
-                yield piece
 
 
 def _path(member: Member) -> str:

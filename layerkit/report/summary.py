@@ -4,22 +4,20 @@ In: an `Image` and a limit. Out: plain values for tables, JSON and HTML. Of each
 types lie.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from layerkit.compression.kind import compression_of
 from layerkit.errors import UsageError
 from layerkit.image.digest import Digest
+from layerkit.image.history import created_by, dockerfile_line
 from layerkit.image.image import Image, PlatformImage
-from layerkit.image.manifest import Config, Descriptor, Manifest
+from layerkit.image.manifest import Descriptor, Manifest
 from layerkit.image.media_types import Compression, declared_compression
 from layerkit.image.referrers import Kind, Referrer
 
 PREDICATE_TYPE = "in-toto.io/predicate-type"
 """Annotation of an attestation's layers: SLSA provenance, SPDX..."""
-
-_SHELL = re.compile(r"(?:RUN )?(?:\|\d+ .*?)?/bin/(?:ba)?sh -c (#\(nop\)\s*)?")
 
 
 @dataclass(frozen=True)
@@ -135,24 +133,9 @@ def chosen(image: Image, wanted: Sequence[str]) -> list[PlatformImage]:
     return found
 
 
-def dockerfile_line(created_by: str) -> str:
-    """`RUN apt-get update` for `/bin/sh -c apt-get update`, `COPY a b` for `/bin/sh -c #(nop) COPY a b`."""
-    text = created_by.strip().removesuffix("# buildkit").rstrip()
-    match = _SHELL.match(text)
-    if match is None:
-        return text
-    return text[match.end() :] if match[1] else f"RUN {text[match.end() :]}"
-
-
-def commands_of(config: Config, layers: int) -> Sequence[str]:
-    """What made each layer; empty strings when the history doesn't fit the number of layers."""
-    found = [line.created_by for line in config.history if not line.empty_layer]
-    return found if len(found) == layers else [""] * layers
-
-
 def _platform(image: Image, platform: PlatformImage, limit: int) -> PlatformSummary:
     descriptors, diff_ids = platform.manifest.layers, platform.config.diff_ids
-    commands = commands_of(platform.config, len(descriptors))
+    commands = created_by(platform.config, len(descriptors))
     seen: dict[Digest, Compression | None] = {}
     layers = []
     for position, descriptor in enumerate(descriptors):

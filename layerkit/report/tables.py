@@ -1,6 +1,6 @@
 """Summaries as tables for a terminal. In: an `ImageSummary`. Out: something rich can print; nothing in it is taken for markup."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,7 +8,6 @@ from rich.text import Text
 
 from layerkit.image.digest import short
 from layerkit.image.media_types import Compression, Family, family_of
-from layerkit.report.contents import Contents
 from layerkit.report.sizes import format_share, format_size
 from layerkit.report.summary import ImageSummary, LayerSummary, PlatformSummary
 from layerkit.report.text import counted, one_line, plural
@@ -19,36 +18,6 @@ _NAMES = 10
 
 def image_table(summary: ImageSummary) -> Group:
     return Group(*_parts(summary))
-
-
-def contents_table(contents: Contents) -> Group:
-    """What `--files` shows of one platform."""
-    whole = f"{plural(contents.files, 'file')}, {format_size(contents.size)}"
-    return Group(
-        Text(),
-        Text(one_line(f"{contents.platform}: {whole}; {format_size(contents.wasted_size)} wasted"), style="bold"),
-        _listing("largest files", ("size", "layer", "path"), ((f.size, str(f.layer), f.path) for f in contents.largest)),
-        _listing(
-            "largest directories", ("size", "files", "path"), ((d.size, f"{d.files:,}", d.path) for d in contents.directories)
-        ),
-        _listing("content types", ("size", "files", "type"), ((t.size, f"{t.files:,}", t.name) for t in contents.types)),
-        _listing(
-            "wasted: replaced or deleted by later layers",
-            ("size", "layer", "path"),
-            ((w.size, f"{w.layer} → {w.by}", w.path) for w in contents.wasted),
-        ),
-    )
-
-
-def _listing(title: str, names: tuple[str, str, str], rows: Iterable[tuple[int, str, str]]) -> RenderableType:
-    """Nothing for no rows."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, expand=True, title_style="bold")
-    table.add_column(names[0], justify="right", no_wrap=True, min_width=7)
-    table.add_column(names[1], justify="right", no_wrap=True, min_width=6)
-    table.add_column(names[2], no_wrap=True, overflow="ellipsis", ratio=1)
-    for count, middle, last in rows:
-        table.add_row(format_size(count), middle, Text(one_line(last)))
-    return Group(Text(), table) if table.row_count else Text("", end="")
 
 
 def _parts(summary: ImageSummary) -> Iterator[RenderableType]:

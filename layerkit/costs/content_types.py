@@ -14,18 +14,12 @@ UNKNOWN = "application/octet-stream"
 
 
 def types_of(heads: Sequence[bytes]) -> list[str]:
-    """A media type for each beginning of a file, the largest file first; `small files` for empty beginnings and for what comes
-    after the first MAX_CLASSIFIED. Without libmagic everything is application/octet-stream."""
-    looked = min(len(heads), MAX_CLASSIFIED)
-    return [*_classified(heads[:looked]), *([SMALL] * (len(heads) - looked))]
-
-
-def _classified(heads: Sequence[bytes]) -> list[str]:
+    """A media type for each beginning of a file. Without libmagic everything is application/octet-stream."""
     try:
         importlib.import_module("pylibmagic")  # brings libmagic where the system has none
         import magic
 
         judge = magic.Magic(mime=True)
     except (ImportError, OSError):
-        return [UNKNOWN if head else SMALL for head in heads]
-    return [str(judge.from_buffer(head)) if head else SMALL for head in heads]
+        return [UNKNOWN] * len(heads)
+    return [str(judge.from_buffer(head)) for head in heads]

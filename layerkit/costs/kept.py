@@ -1,0 +1,82 @@
+"""The contents that are kept while layers are read.
+
+In: files' contents as they go by. Out: the first bytes of large files, which tell what they are, and all of those files that tell
+which packages there are.
+"""
+
+import heapq
+from collections.abc import Callable
+
+from layerkit.costs.content_types import HEAD_BYTES
+from layerkit.costs.layer_files import LayerFiles, Reader
+from layerkit.image.blob import Buffer
+
+MIN_HEAD = 16 << 10
+"""Bytes of a file that is looked at: smaller ones are many, and matter little."""
+MAX_HEADS = 2000
+"""Of the largest files, as many beginnings are kept: 8 MB."""
+MAX_KEPT = 96 << 20
+"""Bytes of files that tell of packages, in all."""
+
+
+class Kept:
+    """Of all layers."""
+
+    def __init__(self, wanted: Callable[[bytes, int], bool]) -> None:
+        """`wanted`: is the file at a path, of a size in bytes, one that is to be kept whole?"""
+        self.whole: dict[tuple[int, int], bytes] = {}
+        """By the layer's index and the member's number."""
+        self.left_out = 0
+        """Files that were wanted when there was no room any more."""
+        self._wanted = wanted
+        self._room = MAX_KEPT
+        self._heads: list[tuple[int, int, int, bytes]] = []
+        """A heap of size, layer's index, member's number, head."""
+
+    def heads(self) -> dict[tuple[int, int], bytes]:
+        """By the layer's index and the member's number."""
+        heads = {(index, number): head for _, index, number, head in self._heads}
+        return heads | {key: data[:HEAD_BYTES] for key, data in self.whole.items() if len(data) >= MIN_HEAD}
+
+    def reader(self, layer: LayerFiles, number: int, path: bytes) -> Reader | None:
+        size = layer.sizes[number]
+        if self._wanted(path, size):
+            if size <= self._room:
+                self._room -= size
+                return _Whole(self, (layer.index, number))
+            self.left_out += 1
+        if size >= MIN_HEAD and (len(self._heads) < MAX_HEADS or size > self._heads[0][0]):
+            return _Head(self, size, layer.index, number)
+        return None
+
+    def keep_head(self, size: int, index: int, number: int, head: bytes) -> None:
+        push = heapq.heappush if len(self._heads) < MAX_HEADS else heapq.heappushpop
+        push(self._heads, (size, index, number, head))
+
+
+class _Whole:
+    def __init__(self, kept: Kept, key: tuple[int, int]) -> None:
+        self._kept = kept
+        self._key = key
+        self._data = bytearray()
+
+    def update(self, data: Buffer, /) -> None:
+        self._data += data
+
+    def close(self) -> None:
+        self._kept.whole[self._key] = bytes(self._data)
+
+
+class _Head:
+    def __init__(self, kept: Kept, *key: int) -> None:
+        self._kept = kept
+        self._key = key
+        self._data = b""
+
+    def update(self, data: Buffer, /) -> None:
+        if len(self._data) < HEAD_BYTES:
+            self._data += bytes(data[: HEAD_BYTES - len(self._data)])
+
+    def close(self) -> None:
+        size, index, number = self._key
+        self._kept.keep_head(size, index, number, self._data)
