@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +20,9 @@ from layerkit.report.documents import contents_document, image_document
 from layerkit.report.findings import Finding, check
 from layerkit.report.summary import ImageSummary, chosen, summarise
 from layerkit.report.text import json_text
+
+if TYPE_CHECKING:
+    from layerkit.report.page import PlatformPage
 
 DEFAULT_FILES = 10
 
@@ -87,11 +91,16 @@ def command(
     limit = max_layer_size or profile.max_layer_size
     summary = summarise(source, limit, platforms)
     layers = Layers(progress)
-    contents = [contents_of(read_platform(source, one, layers), count) for one in chosen(source, platforms)] if count else []
+    number = count or DEFAULT_FILES
+    reads = (read_platform(source, one, layers) for one in chosen(source, platforms)) if count else ()
     if html is not None:
-        write_html(html, summary, check(source, profile, limit, platforms))
+        from layerkit.report.page import platform_page
+
+        pages = [platform_page(read, contents_of(read, number)) for read in reads]
+        write_html(html, summary, pages, check(source, profile, limit, platforms))
         progress.note(f"{html}: written")
         return
+    contents = [contents_of(read, number) for read in reads]
     if as_json:
         document = image_document(summary)
         if count:
@@ -101,13 +110,13 @@ def command(
     show(summary, contents)
 
 
-def write_html(path: Path, summary: ImageSummary, findings: Sequence[Finding]) -> None:
+def write_html(path: Path, summary: ImageSummary, pages: Sequence["PlatformPage"], findings: Sequence[Finding]) -> None:
     """The page appears whole or not at all."""
     from layerkit.destinations.whole_file import WholeFile
     from layerkit.report.page import image_page
 
     with WholeFile(path) as file:
-        file.write(image_page(summary, findings=findings).encode())
+        file.write(image_page(summary, pages, findings).encode())
         file.commit()
 
 

@@ -6,5 +6,6 @@ JSON (`document`, `tree`); `files/` has the style and the scripts that draw them
 
 from layerkit.report.page.assembling import image_page
 from layerkit.report.page.document import PlatformPage
+from layerkit.report.page.gathering import platform_page
 
-__all__ = ["PlatformPage", "image_page"]
+__all__ = ["PlatformPage", "image_page", "platform_page"]

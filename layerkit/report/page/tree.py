@@ -14,8 +14,8 @@ from layerkit.report.page.text import shown
 REST = "…"
 """The name of what is drawn together."""
 
-LONGEST_NAME = 120
-"""Characters of a name that are kept."""
+LONGEST_NAME = 200
+"""Characters of a name that are kept; several directories in each other may be one name."""
 
 DEEPEST = 60
 """Directories within each other; what is deeper is drawn together."""

@@ -63,7 +63,7 @@ def test_everything_is_told(ranker_page: str, opening: Opening) -> None:
         "Map",
         "What is in it",
         "Waste",
-        "Privileged and writable files",
+        "Privileged and writable",
     ]
     assert (
         page.locator(".verdict").inner_text()
@@ -79,11 +79,11 @@ def test_everything_is_told(ranker_page: str, opening: Opening) -> None:
         "Packages",
         "Types",
         "Suffixes",
-        "Replaced or deleted",
-        "The same content again",
-        "Written again for their owner, mode or time",
-        "Run as their owner or group",
-        "Writable by anyone",
+        "Replaced or deleted by later layers",
+        "Held again by later layers, unchanged but for owner, mode or time",
+        "Files with the same content",
+        "Run as their owner or group (setuid, setgid)",
+        "Written by anyone",
     ]
     assert "/usr/bin/passwd" in page.locator("main").inner_text()
 
@@ -144,7 +144,7 @@ def test_the_map_opens_by_mouse(ranker_page: str, opening: Opening) -> None:
     assert crumbs(page) == ["Image", "Layer 3", SITE, "torch"]
     page.locator(cell(f"{SITE}/torch/lib/libtorch_cuda.so", 3)).click()
     assert crumbs(page)[-1] == "lib", "a file opens the directory that it is in"
-    assert "733 MB compressed" in page.locator(".readout").inner_text()
+    assert "733 MB pushed" in page.locator(".readout").inner_text()
     page.locator(".crumbs button", has_text="Layer 3").click()
     assert crumbs(page) == ["Image", "Layer 3"]
     page.locator(".crumbs button").first.click()
@@ -163,7 +163,7 @@ def test_the_map_opens_by_keyboard(ranker_page: str, opening: Opening) -> None:
     assert focused(page).startswith(f"/{SITE} in layer 3: 2.65 GB")
     page.keyboard.press("ArrowDown")
     assert focused(page).startswith(f"/{SITE}/nvidia in layer 3")
-    assert "1.29 GB compressed" in page.locator(".readout").inner_text()
+    assert "1.29 GB pushed" in page.locator(".readout").inner_text()
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     assert crumbs(page) == ["Image", "Layer 3", SITE]

@@ -151,7 +151,7 @@ class CostMap {
     const about = node ?? this.at;
     this.readout.replaceChildren(
       el("b", {}, sizeText(about.cost)),
-      ` compressed, ${shareText(about.cost, this.image.cost)} of all files; ${plural(about.files, "file")} of ${sizeText(about.size)}`,
+      ` pushed, ${shareText(about.cost, this.image.cost)} of all files; ${plural(about.files, "file")} of ${sizeText(about.size)}`,
       el("span", { class: "where" }, foreign(nameInFull(about), "path")),
     );
   }
@@ -219,6 +219,7 @@ class CostMap {
     const inside = this.at.children.filter((child) => child.cost > 0).map((child) => this.drawn(child, DEEPEST - 1));
     const top = d3.hierarchy({ node: this.at, label: this.at.label, children: inside });
     top.each((found) => (found.value = found.data.node.value));
+    const isSeen = (found) => found.x1 - found.x0 >= 2 && found.y1 - found.y0 >= 2;
     const opens = (found) => Boolean(found.children) && found.x1 - found.x0 >= 46 && found.y1 - found.y0 >= 34;
     d3
       .treemap()
@@ -237,14 +238,15 @@ class CostMap {
       const w = found.x1 - found.x0;
       const h = found.y1 - found.y0;
       for (const child of found.children ?? []) {
-        if (child.x1 - child.x0 < 2 || child.y1 - child.y0 < 2) continue;
-        const cell = this.cell(child, opens(child), places.get(child.data.node));
+        if (!isSeen(child)) continue;
+        const opened = opens(child) && child.children.some(isSeen);
+        const cell = this.cell(child, opened, places.get(child.data.node));
         cell.style.left = `${(100 * (child.x0 - found.x0)) / w}%`;
         cell.style.top = `${(100 * (child.y0 - found.y0)) / h}%`;
         cell.style.width = `${(100 * (child.x1 - child.x0)) / w}%`;
         cell.style.height = `${(100 * (child.y1 - child.y0)) / h}%`;
         parent.append(cell);
-        if (opens(child)) {
+        if (opened) {
           const group = el("div", { role: "group", class: "inside" });
           cell.append(group);
           drawIn(group, child);

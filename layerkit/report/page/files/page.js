@@ -27,8 +27,8 @@ function notes(platform) {
   const { contents } = platform;
   const lines = contents
     ? [
-        "Compressed: what files take of the layers' blobs, headers and padding included. All files and the rest of a layer add up to its blob.",
-        contents.estimated ? "Of uncompressed layers, costs are estimates of what they take as gzip." : null,
+        "Pushed: what files take of the compressed layers, headers and padding included. All files and the rest of a layer add up to its blob.",
+        contents.estimated ? "Of uncompressed layers, it is an estimate of what they take as gzip." : null,
         ...contents.notes,
       ]
     : ["The layers weren't read: layerkit inspect --files --html FILE also shows what is in them, what is wasted and what would help."];

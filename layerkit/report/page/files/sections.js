@@ -1,7 +1,9 @@
 "use strict";
 // The sections of a platform. Each returns null when there is nothing to say.
 
-const FIRST_ROWS = 10;
+const FIRST_ROWS = 12;
+const FEW_ROWS = 15; // of so many, all are shown
+const MOST_PATHS = 3;
 
 function section(id, title, lead, ...content) {
   return el("section", { id, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title` }, title), lead ? el("p", { class: "lead" }, lead) : null, content);
@@ -15,7 +17,7 @@ function table(title, note, columns, rows, full = false) {
   const most = Math.max(1, ...rows.map((row) => row.cost ?? 0));
   rows.forEach((row, index) => {
     const cells = columns.map(([, kind, content]) => el("td", { class: kind, role: "cell" }, content(row, most)));
-    body.append(el("tr", { role: "row", class: index >= FIRST_ROWS + 2 && rows.length > FIRST_ROWS + 2 ? "folded" : null }, cells));
+    body.append(el("tr", { role: "row", class: index >= FIRST_ROWS && rows.length > FEW_ROWS ? "folded" : null }, cells));
   });
   const hidden = body.querySelectorAll(".folded").length;
   const more =
@@ -44,7 +46,7 @@ function table(title, note, columns, rows, full = false) {
   );
 }
 
-const cost = ["compressed", "n", (row) => sizeText(row.cost)];
+const cost = ["pushed", "n", (row) => sizeText(row.cost)];
 const bar = ["", "bar", (row, most) => el("i", { "aria-hidden": "true", "--share": `${(100 * row.cost) / most}%` })];
 const rawSize = ["size", "n raw", (row) => sizeText(row.size)];
 const inLayer = ["layer", "n", (row) => String(row.layer)];
@@ -245,22 +247,34 @@ function wasteSection(platform, id) {
   const { contents } = platform;
   if (!contents) return null;
   const tables = [
-    table("Replaced or deleted", `${sizeText(contents.wasted_cost)} that later layers hide`, [cost, bar, rawSize, ["layer", "n", (row) => `${row.layer} → ${row.by}`], path], contents.wasted, true),
+    table("Replaced or deleted by later layers", `${sizeText(contents.wasted_cost)} that nobody sees`, [cost, bar, rawSize, ["layer", "n", (row) => `${row.layer} → ${row.by}`], path], contents.wasted, true),
     table(
-      "The same content again",
-      `${sizeText(contents.duplicated_cost)} of copies`,
-      [cost, bar, ["copies", "n", (row) => countText(row.copies)], ["paths", "wide", (row) => row.paths.map((one) => el("span", { class: "held" }, pathText(one)))]],
-      contents.duplicates,
+      "Held again by later layers, unchanged but for owner, mode or time",
+      "A chmod or chown in a step of its own copies every file",
+      [cost, bar, rawSize, fileCount, ["layer", "n", (row) => `${row.of} → ${row.layer}`], ["step", "wide", (row) => foreign(stepOf(platform, row.layer))]],
+      contents.rewritten,
+      true,
     ),
     table(
-      "Written again for their owner, mode or time",
-      "A chmod or chown in a step of its own copies every file",
-      [cost, bar, rawSize, fileCount, ["layer", "wide", (row) => `layer ${row.layer} repeats files of layer ${row.of}`]],
-      contents.rewritten,
+      "Files with the same content",
+      `${sizeText(contents.duplicated_cost)} of copies`,
+      [cost, bar, ["copies", "n", (row) => countText(row.copies)], ["paths", "wide", copiesText]],
+      contents.duplicates,
+      true,
     ),
   ].filter(Boolean);
   if (tables.length === 0) return null;
   return section(`${id}waste`, "Waste", null, el("div", { class: "tables" }, tables));
+}
+
+function stepOf(platform, number) {
+  return platform.layers.find((layer) => layer.number === number)?.command ?? "";
+}
+
+function copiesText(row) {
+  const shown = row.paths.slice(0, MOST_PATHS);
+  const more = row.copies - shown.length;
+  return el("span", { class: "holds" }, shown.map((one) => el("span", { class: "held" }, pathText(one))), more > 0 ? el("span", { class: "note" }, `and ${countText(more)} more`) : null);
 }
 
 function permissionsSection(platform, id) {
@@ -269,9 +283,9 @@ function permissionsSection(platform, id) {
   const mode = ["mode", "n", (row) => el("code", {}, row.mode.toString(8).padStart(4, "0"))];
   const counted = (count, rows) => (count > rows.length ? `${countText(count)}, of which these come first` : null);
   const tables = [
-    table("Run as their owner or group", counted(contents.privileged_count, contents.privileged), [mode, inLayer, path], contents.privileged),
-    table("Writable by anyone", counted(contents.writable_count, contents.writable), [mode, inLayer, path], contents.writable),
+    table("Run as their owner or group (setuid, setgid)", counted(contents.privileged_count, contents.privileged), [mode, inLayer, path], contents.privileged),
+    table("Written by anyone", counted(contents.writable_count, contents.writable), [mode, inLayer, path], contents.writable),
   ].filter(Boolean);
   if (tables.length === 0) return null;
-  return section(`${id}permissions`, "Privileged and writable files", null, el("div", { class: "tables" }, tables));
+  return section(`${id}permissions`, "Privileged and writable", null, el("div", { class: "tables" }, tables));
 }

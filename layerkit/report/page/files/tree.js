@@ -15,15 +15,19 @@ const KINDS = [
   ["data", "data and models", /\.(bin|pt|pth|onnx|safetensors|gguf|npy|npz|h5|parquet|json|csv|db|sqlite|sqlite3|dat|pb|model|pack|idx|xml|yaml|yml)$/],
   ["text", "documents, locales, media", /\.(md|txt|rst|mo|po|png|jpe?g|gif|svg|ico|ttf|otf|woff2?|mp[34]|pdf|[1-8])$/],
 ];
+const HASH = /^[0-9a-f]{32,}$/; // as stores of models and of Git name their files
+const LARGE = 200_000; // bytes
 const OTHER = ["other", "everything else", /(?:)/];
 const SMALL = ["small", "small files, drawn together"];
 const ALL_KINDS = [...KINDS, OTHER, SMALL];
 
-function kindOf(name, folder) {
+function kindOf(name, folder, size) {
   const lower = name.toLowerCase();
   const found = KINDS.findIndex(([, , pattern]) => pattern.test(lower));
   if (found >= 0) return found;
-  return !lower.includes(".") && /(^|\/)(s?bin|libexec)$/.test(folder) ? 0 : KINDS.length;
+  if (HASH.test(lower)) return KINDS.findIndex(([id]) => id === "data");
+  // Programs have no suffix; of what is large, little else has none.
+  return !lower.includes(".") && (size >= LARGE || /(^|\/)(s?bin|libexec)$/.test(folder)) ? 0 : KINDS.length;
 }
 
 /** Nodes out of columns, with what each consists of. The first node is the image, its children are the layers. */
@@ -57,7 +61,7 @@ function treeOf(columns, layers) {
   for (let index = nodes.length - 1; index >= 0; index -= 1) {
     const node = nodes[index];
     const known = node.children.reduce((sum, child) => sum + child.cost, 0);
-    if (node.children.length === 0) node.kinds[node.name === REST ? KINDS.length + 1 : kindOf(node.name, node.parent?.path ?? "")] += node.cost;
+    if (node.children.length === 0) node.kinds[node.name === REST ? KINDS.length + 1 : kindOf(node.name, node.parent?.path ?? "", node.size)] += node.cost;
     else node.kinds[KINDS.length] += Math.max(0, node.cost - known);
     node.value = Math.max(node.cost, known);
     // What most of it is, as far as that is known.
