@@ -179,6 +179,17 @@ def test_the_map_opens_by_keyboard(ranker_page: str, opening: Opening) -> None:
     assert page.locator('.map [tabindex="0"]').count() == 1, "one stop on the way through the page"
 
 
+def test_tables_lead_to_the_map(ranker_page: str, opening: Opening) -> None:
+    page = opening(ranker_page).page
+    page.locator("#contents a.to-map", has_text="libcublasLt").click()
+    assert crumbs(page)[-1] == "cublas/lib"
+    assert focused(page).startswith(f"/{SITE}/nvidia/cublas/lib/libcublasLt.so.12 in layer 3")
+    page.locator("#waste a.to-map", has_text="encoder.safetensors").focus()
+    page.keyboard.press("Enter")
+    assert focused(page).startswith("/srv/app/models/encoder.safetensors in layer 4"), "and not that of layer 5"
+    assert page.locator("#permissions a").count() == 0, "what isn't on the map leads nowhere"
+
+
 def test_focus_can_be_seen(ranker_page: str, opening: Opening) -> None:
     page = opening(ranker_page).page
     page.locator(".map-bar input").focus()

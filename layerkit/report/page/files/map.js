@@ -7,7 +7,8 @@ const PAPER = { clientWidth: 700, clientHeight: 416 }; // between A4 and Letter,
 const MOST_MATCHES = 50;
 
 class CostMap {
-  constructor(platform, limit) {
+  constructor(platform, limit, id) {
+    this.id = id;
     this.nodes = treeOf(platform.tree, platform.layers);
     this.image = this.nodes[0];
     this.limit = limit;
@@ -53,6 +54,23 @@ class CostMap {
     addEventListener("beforeprint", () => this.draw(PAPER));
     addEventListener("afterprint", () => this.draw());
     this.tell(null);
+  }
+
+  /** The node of a path in a layer; without a layer, the one that costs most. */
+  nodeOf(path, layer = null) {
+    return this.nodes.find((node) => node.path === path && (layer === null || layerOf(node).name === String(layer))) ?? null;
+  }
+
+  /** A path that leads to its place on the map, if it has one there. */
+  linkTo(path, layer = null) {
+    const node = this.nodeOf(path, layer);
+    if (node === null) return pathText(path);
+    const show = (event) => {
+      event.preventDefault();
+      this.go(node.parent, node);
+      this.element.closest("section").scrollIntoView();
+    };
+    return el("a", { class: "to-map", href: `#${this.id}`, title: "Show on the map", onclick: show }, pathText(path));
   }
 
   legend() {

@@ -3,14 +3,15 @@
 
 function platformPart(data, platform, index) {
   const id = index === 0 ? "" : `p${index + 1}-`;
+  const map = mapOf(platform, data, id);
   const sections = [
-    adviceSection(platform, id),
+    adviceSection(platform, map, id),
     layersSection(platform, data, id),
     planSection(platform, id),
-    mapSection(platform, data, id),
-    contentsSection(platform, id),
-    wasteSection(platform, id),
-    permissionsSection(platform, id),
+    mapSection(map),
+    contentsSection(platform, map, id),
+    wasteSection(platform, map, id),
+    permissionsSection(platform, map, id),
   ].filter(Boolean);
   return el(
     "div",

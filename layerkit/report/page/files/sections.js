@@ -51,7 +51,15 @@ const bar = ["", "bar", (row, most) => el("i", { "aria-hidden": "true", "--share
 const rawSize = ["size", "n raw", (row) => sizeText(row.size)];
 const inLayer = ["layer", "n", (row) => String(row.layer)];
 const fileCount = ["files", "n", (row) => countText(row.files)];
-const path = ["path", "wide", (row) => pathText(row.path)];
+
+/** The column of a path; `map`: where it leads to, if it is there. */
+function pathColumn(map) {
+  return ["path", "wide", (row) => linked(map, row.path, row.layer)];
+}
+
+function linked(map, path, layer = null) {
+  return map ? map.linkTo(path, layer) : pathText(path);
+}
 
 function named(title) {
   return [title, "wide", (row) => foreign(row.name, "name")];
@@ -144,7 +152,7 @@ function findingsSection(data) {
   );
 }
 
-function adviceSection(platform, id) {
+function adviceSection(platform, map, id) {
   if (platform.advice.length === 0) return null;
   const most = Math.max(...platform.advice.map((advice) => advice.gain));
   return section(
@@ -167,7 +175,7 @@ function adviceSection(platform, id) {
               ? el("p", { class: "step" }, advice.layer === null ? null : el("span", { class: "meta" }, `layer ${advice.layer} `), foreign(advice.step))
               : null,
             el("p", { class: "help" }, helpText(advice.help)),
-            advice.paths.length > 0 ? el("ul", { class: "paths" }, advice.paths.map((one) => el("li", {}, pathText(one)))) : null,
+            advice.paths.length > 0 ? el("ul", { class: "paths" }, advice.paths.map((one) => el("li", {}, linked(map, one, advice.layer)))) : null,
           ),
         ),
       ),
@@ -219,21 +227,24 @@ function plannedText(layer) {
   return [what, held.length > 0 ? el("span", { class: "holds" }, held) : null];
 }
 
-function mapSection(platform, data, id) {
-  if (!platform.tree || platform.tree.cost[0] <= 0) return null;
-  const map = new CostMap(platform, data.limit);
-  const lead = "Rectangles are as large as what files cost to push: layers, and in them directories and files.";
-  return section(`${id}map`, "Map", lead, map.element);
+function mapOf(platform, data, id) {
+  return platform.tree && platform.tree.cost[0] > 0 ? new CostMap(platform, data.limit, `${id}map`) : null;
 }
 
-function contentsSection(platform, id) {
+function mapSection(map) {
+  if (!map) return null;
+  const lead = "Rectangles are as large as what files cost to push: layers, and in them directories and files.";
+  return section(map.id, "Map", lead, map.element);
+}
+
+function contentsSection(platform, map, id) {
   const { contents } = platform;
   if (!contents) return null;
   const whole = contents.cost;
   const packages = `${plural(contents.package_count, "package")} with ${sizeText(contents.packaged_cost)}, ${shareText(contents.packaged_cost, whole)} of what is pushed`;
   const tables = [
-    table("Largest files", null, [cost, bar, rawSize, inLayer, path], contents.largest, true),
-    table("Largest directories", null, [cost, bar, rawSize, fileCount, ["path", "wide", (row) => pathText(row.name)]], contents.directories, true),
+    table("Largest files", null, [cost, bar, rawSize, inLayer, pathColumn(map)], contents.largest, true),
+    table("Largest directories", null, [cost, bar, rawSize, fileCount, ["path", "wide", (row) => linked(map, row.name)]], contents.directories, true),
     table("Packages", packages, [cost, bar, rawSize, ["kind", "short", (row) => row.kind], ["package", "wide", (row) => [foreign(row.name, "name"), " ", el("span", { class: "meta" }, foreign(row.version, "name"))]]], contents.packages),
     table("Types", null, [cost, bar, rawSize, fileCount, named("type")], contents.types),
     table("Suffixes", null, [cost, bar, rawSize, fileCount, named("suffix")], contents.suffixes),
@@ -243,11 +254,11 @@ function contentsSection(platform, id) {
   return section(`${id}contents`, "What is in it", lead, el("div", { class: "tables" }, tables));
 }
 
-function wasteSection(platform, id) {
+function wasteSection(platform, map, id) {
   const { contents } = platform;
   if (!contents) return null;
   const tables = [
-    table("Replaced or deleted by later layers", `${sizeText(contents.wasted_cost)} that nobody sees`, [cost, bar, rawSize, ["layer", "n", (row) => `${row.layer} → ${row.by}`], path], contents.wasted, true),
+    table("Replaced or deleted by later layers", `${sizeText(contents.wasted_cost)} that nobody sees`, [cost, bar, rawSize, ["layer", "n", (row) => `${row.layer} → ${row.by}`], pathColumn(map)], contents.wasted, true),
     table(
       "Held again by later layers, unchanged but for owner, mode or time",
       "A chmod or chown in a step of its own copies every file",
@@ -277,14 +288,14 @@ function copiesText(row) {
   return el("span", { class: "holds" }, shown.map((one) => el("span", { class: "held" }, pathText(one))), more > 0 ? el("span", { class: "note" }, `and ${countText(more)} more`) : null);
 }
 
-function permissionsSection(platform, id) {
+function permissionsSection(platform, map, id) {
   const { contents } = platform;
   if (!contents) return null;
   const mode = ["mode", "n", (row) => el("code", {}, row.mode.toString(8).padStart(4, "0"))];
   const counted = (count, rows) => (count > rows.length ? `${countText(count)}, of which these come first` : null);
   const tables = [
-    table("Run as their owner or group (setuid, setgid)", counted(contents.privileged_count, contents.privileged), [mode, inLayer, path], contents.privileged),
-    table("Written by anyone", counted(contents.writable_count, contents.writable), [mode, inLayer, path], contents.writable),
+    table("Run as their owner or group (setuid, setgid)", counted(contents.privileged_count, contents.privileged), [mode, inLayer, pathColumn(map)], contents.privileged),
+    table("Written by anyone", counted(contents.writable_count, contents.writable), [mode, inLayer, pathColumn(map)], contents.writable),
   ].filter(Boolean);
   if (tables.length === 0) return null;
   return section(`${id}permissions`, "Privileged and writable", null, el("div", { class: "tables" }, tables));
