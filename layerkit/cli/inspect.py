@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from layerkit.cli.choosing import profile_for_image, profile_option
 from layerkit.cli.images import opened
+from layerkit.cli.inspect_several import show_shared
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
 from layerkit.cli.printing import print_tables
 from layerkit.costs.contents import Contents
@@ -15,8 +17,12 @@ from layerkit.costs.reading import Layers, read_platform
 from layerkit.costs.summing import contents_of
 from layerkit.progress import Progress
 from layerkit.report.documents import contents_document, image_document
+from layerkit.report.findings import Finding, check
 from layerkit.report.summary import ImageSummary, chosen, summarise
 from layerkit.report.text import json_text
+
+if TYPE_CHECKING:
+    from layerkit.report.page import PlatformPage
 
 DEFAULT_FILES = 10
 
@@ -33,7 +39,7 @@ class OptionalNumber(click.Command):
 
 
 @click.command(cls=OptionalNumber)
-@click.argument("image")
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option(
     "--files",
     "count",
@@ -49,14 +55,17 @@ class OptionalNumber(click.Command):
 )
 @profile_option
 @click.option(
-    "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page with charts (extra: report)."
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a page to look at, which needs no network.",
 )
 @platform_option
 @json_option
 @connection_options
 @verbosity
 def command(
-    image: str,
+    images: tuple[str, ...],
     count: int | None,
     max_layer_size: int | None,
     profile_name: str | None,
@@ -68,17 +77,30 @@ def command(
 ) -> None:
     """Show platforms, layers, attestations and what exceeds the limit.
 
-    Sizes are those of the blobs as they are pushed. Nothing is unpacked, and without --files no layer is read.
+    Sizes are those of the blobs as they are pushed. Nothing is unpacked, and without --files no layer is read. Of several images:
+    what they share.
     """
+    if len(images) > 1:
+        if html is not None:
+            raise click.UsageError("--html is for one image")
+        show_shared(images, connection, platforms, progress, files=count is not None, as_json=as_json)
+        return
+    (image,) = images
     source = opened(image, connection, progress, platforms)
-    limit = max_layer_size or profile_for_image(profile_name, source, image).max_layer_size
+    profile = profile_for_image(profile_name, source, image)
+    limit = max_layer_size or profile.max_layer_size
     summary = summarise(source, limit, platforms)
     layers = Layers(progress)
-    contents = [contents_of(read_platform(source, one, layers), count) for one in chosen(source, platforms)] if count else []
+    number = count or DEFAULT_FILES
+    reads = (read_platform(source, one, layers) for one in chosen(source, platforms)) if count else ()
     if html is not None:
-        write_html(html, summary, contents)
+        from layerkit.report.page import platform_page
+
+        pages = [platform_page(read, contents_of(read, number)) for read in reads]
+        write_html(html, summary, pages, check(source, profile, limit, platforms))
         progress.note(f"{html}: written")
         return
+    contents = [contents_of(read, number) for read in reads]
     if as_json:
         document = image_document(summary)
         if count:
@@ -88,14 +110,13 @@ def command(
     show(summary, contents)
 
 
-def write_html(path: Path, summary: ImageSummary, contents: Sequence[Contents]) -> None:
-    """The page appears whole or not at all. Raises UsageError without the extra `report`."""
+def write_html(path: Path, summary: ImageSummary, pages: Sequence["PlatformPage"], findings: Sequence[Finding]) -> None:
+    """The page appears whole or not at all."""
     from layerkit.destinations.whole_file import WholeFile
-    from layerkit.report.html import image_page  # jinja2 and plotly, which nothing else needs
+    from layerkit.report.page import image_page
 
-    page = image_page(summary, contents).encode("utf-8", "backslashreplace")
     with WholeFile(path) as file:
-        file.write(page)
+        file.write(image_page(summary, pages, findings).encode())
         file.commit()
 
 

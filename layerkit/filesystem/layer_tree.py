@@ -17,6 +17,7 @@ from layerkit.filesystem.entry import NOTHING, Entry, entry_of, globals_after, s
 from layerkit.filesystem.marks import NO_MARKS, OVERLAY, joined_marks, take_marks
 from layerkit.filesystem.rows import NUMBERS, Index, Row, Rows, pack_numbers
 from layerkit.image.blob import Buffer
+from layerkit.tar.folder_bound import SPELLED, FolderBound
 from layerkit.tar.framing import Framer, Member, clean
 from layerkit.tar.header import BLOCK, HeaderError, Kind
 
@@ -96,8 +97,11 @@ class LayerTree:
         self._globals: Mapping[bytes, bytes] = NOTHING
         self._known: dict[bytes, Directory] = {b"": self.root}
         """Parents, as they were spelled."""
+        self._spelled = 0
+        """Bytes of these paths."""
         self._indexes: dict[Directory, Index] = {}
         """Of directories in which files were looked for."""
+        self._bound = FolderBound(where)
         self._at = 0
         self._unended: _Unended | None = None
 
@@ -336,6 +340,9 @@ class LayerTree:
         if known is None:
             known = self._walk(clean(path), member, create=True)
             assert known is not None
+            self._spelled += len(path)
+            if self._spelled > SPELLED:
+                self._known, self._spelled = {b"": self.root}, 0
             self._known[path] = known
         return known
 
@@ -358,6 +365,7 @@ class LayerTree:
                 if not create:
                     return None
                 self._make_room(here[-1], name, directory=True)
+                self._bound.add(len(name), member)
                 child = here[-1].children[name] = here[-1].below(name)
             if isinstance(child, Directory):
                 here.append(child)
@@ -371,7 +379,9 @@ class LayerTree:
                 raise self._error(member, f"at most {_MAX_SYMLINKS} symlinks above it", "more (they lead to each other)")
             if child.link.startswith(b"/"):
                 here = [self.root]
-            todo.extend(child.link.split(b"/")[::-1])
+            names = child.link.split(b"/")
+            self._bound.follow(len(names), member)
+            todo.extend(names[::-1])
         return here[-1]
 
     def _in_the_way(self, member: Member, name: bytes, attributes: int) -> DamagedError:

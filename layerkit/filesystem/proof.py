@@ -81,5 +81,6 @@ class Proof:
         more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
         return ProofError(
             f"{self._where}: the {parts} layers made of it don't give the same filesystem: {'; '.join(shown)}{more}. "
-            "Nothing was published. This is a bug in layerkit: please report it; another --max-layer-size may avoid it"
+            "Nothing was published. The layer is odd in a way that layerkit can't split safely: please report it; another "
+            "--max-layer-size may avoid it"
         )

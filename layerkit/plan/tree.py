@@ -7,10 +7,11 @@ ones with what they point to). Whiteouts: image-spec layer.md, "Whiteouts"; AUFS
 
 from typing import NamedTuple
 
-from layerkit.errors import CannotFixError
+from layerkit.errors import CannotFixError, DamagedError
 from layerkit.plan.directory_times import timeless
 from layerkit.plan.overlay_marks import without_marks
-from layerkit.tar.framing import Member, clean
+from layerkit.tar.folder_bound import SPELLED, FolderBound
+from layerkit.tar.framing import MAX_PATH, Member, clean
 from layerkit.tar.header import BLOCK, Kind
 
 WHITEOUT = b".wh."
@@ -64,6 +65,9 @@ class Tree:
         self._symlinks: dict[bytes, tuple[bytes, bytes]] = {}
         self._resolved: dict[bytes, tuple[bytes, tuple[bytes, ...]]] = {}
         """A parent, as it was spelled -> the directory it leads to, and the entries on the way."""
+        self._spelled = 0
+        """Bytes of what is in `_resolved`."""
+        self._bound = FolderBound(where)
         self._prefixes: set[bytes] = set()
         self._part: dict[bytes, int] = {}
         """Path -> the part that holds its latest entry. The one table with an entry for every file of a layer."""
@@ -89,7 +93,7 @@ class Tree:
             parent, _, name = member.path.rpartition(b"/")
             if not name:
                 return Located(b"", (), None, False, None)
-            known = self._parent(parent)
+            known = self._parent(parent, member)
             if clean(spelled) == parent:
                 self._resolved[spelled] = known
         resolved, ancestors = known
@@ -111,7 +115,7 @@ class Tree:
         if member.kind is _HARD_LINK:
             link = clean(member.link)
             link_parent, _, link_name = link.rpartition(b"/")
-            link_resolved, _ = self._parent(link_parent)
+            link_resolved, _ = self._parent(link_parent, member)
             target = link_resolved + b"/" + link_name if link_resolved else link_name
         return Located(path, ancestors, hides, opaque, target)
 
@@ -121,6 +125,7 @@ class Tree:
         parent = path.rpartition(b"/")[0]
         while parent not in self._above:
             self._above.add(parent)
+            self._bound.add(len(parent), member)
             parent = parent.rpartition(b"/")[0]
         if member.kind is _DIRECTORY:
             if self.is_other(path):
@@ -237,7 +242,7 @@ class Tree:
                 self._need(path, paths)
         return b"".join(map(self.entry, paths))
 
-    def _parent(self, parent: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    def _parent(self, parent: bytes, member: Member) -> tuple[bytes, tuple[bytes, ...]]:
         """The directory a spelled parent leads to, and the entries on the way."""
         known = self._resolved.get(parent)
         if known is not None:
@@ -255,6 +260,12 @@ class Tree:
                 here = here.rpartition(b"/")[0]
                 continue
             path = here + b"/" + name if here else name
+            if len(path) > MAX_PATH:
+                raise DamagedError.mismatch(
+                    f"{self.where}: offset {member.start:,}: {show(member.name[:60])}",
+                    expected=f"symlinks above it that lead to a path of at most {MAX_PATH:,} bytes",
+                    found="a longer one",
+                )
             self._prefixes.add(path)
             symlink = self._symlinks.get(path)
             if symlink is not None or path in self._linked:
@@ -265,12 +276,18 @@ class Tree:
                 self._need(path, needed)
                 if symlink[0].startswith(b"/"):
                     here = b""
-                todo.extend(symlink[0].split(b"/")[::-1])
+                names = symlink[0].split(b"/")
+                self._bound.follow(len(names), member)
+                todo.extend(names[::-1])
                 continue
             if path in self._directories:
                 self._need(path, needed)
             here = path
         found = (here, tuple(needed))
+        self._spelled += len(parent)
+        if self._spelled > SPELLED:
+            self._resolved.clear()
+            self._spelled = 0
         self._resolved[parent] = found
         return found
 

@@ -222,6 +222,8 @@ def _decode(entry: object, where: str) -> Credentials | None:
     if not isinstance(entry, dict):
         return None
     if token := _text(entry.get("registrytoken")):
+        if not token.isascii() or not token.isprintable():  # RFC 6750, 2.1: it goes into a header as it is
+            raise UsageError(f"{where}: expected a registrytoken of printable ASCII characters; log in again")
         return Credentials("", token, Kind.BEARER_TOKEN)
     if token := _text(entry.get("identitytoken")):
         return Credentials(IDENTITY_TOKEN_USER, token, Kind.IDENTITY_TOKEN)

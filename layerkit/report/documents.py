@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
+from layerkit.compare.changes import Changes
+from layerkit.compare.sharing import Sharing
 from layerkit.costs.contents import Contents
 from layerkit.image.referrers import Kind
 from layerkit.report.summary import ImageSummary, LayerSummary, PlatformSummary, ReferrerSummary
@@ -34,6 +36,14 @@ def _referrer(found: ReferrerSummary) -> dict[str, Any]:
         "predicateTypes": list(found.predicates),
         "present": found.present,
     }
+
+
+def changes_document(changes: Changes) -> dict[str, Any]:
+    return {**asdict(changes), "files": [{**asdict(one), "change": one.change.value} for one in changes.files]}
+
+
+def sharing_document(sharing: Sharing) -> dict[str, Any]:
+    return asdict(sharing)
 
 
 def contents_document(contents: Contents) -> dict[str, Any]:

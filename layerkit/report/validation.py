@@ -1,14 +1,17 @@
 """Recomputes everything that an image claims about itself, and reports every mismatch, not the first.
 
 In: an `Image`. Out: one line for each claim that doesn't hold; none for a sound image. All blobs are read, and every layer is
-decoded to its end, whatever it is compressed with.
+decoded to its end, whatever it is compressed with, and its tar is read as an applier would.
 """
 
 from collections.abc import Iterator
 
+from xxhash import xxh3_128
+
 from layerkit.compression.decode import decoded
 from layerkit.compression.kind import compression_of
 from layerkit.errors import ImageError, LayerkitError
+from layerkit.filesystem.layer_tree import LayerTree
 from layerkit.image.blob import Blob
 from layerkit.image.digest import Digest, algorithm, hasher_for
 from layerkit.image.image import Image, PlatformImage
@@ -17,8 +20,8 @@ from layerkit.image.media_types import declared_compression, is_foreign_layer, i
 
 
 def validate(image: Image) -> list[str]:
-    """What doesn't hold: digests and sizes of all that is present, media types against bytes, diff_ids, and the counts of layers,
-    diff_ids and history. A sparse index's absent platforms are no mismatch."""
+    """What doesn't hold: digests and sizes of all that is present, media types against bytes, diff_ids, tars, and the counts of
+    layers, diff_ids and history. A sparse index's absent platforms are no mismatch."""
     return list(_mismatches(image))
 
 
@@ -73,17 +76,32 @@ def _platform_mismatches(image: Image, platform: PlatformImage) -> Iterator[str]
         compression = compression_of(blob.content)
         if declared_compression(layer.media_type) is not compression:
             yield f"{label}: expected the compression its media type {layer.media_type} says, found {compression.value}"
-        found = _diff_id(blob, diff_id, label)
+        found, problem = _read(blob, diff_id, label)
         if found != diff_id:
             yield f"{label}: expected diff_id {diff_id}, found {found}"
+        if problem:
+            yield problem
 
 
-def _diff_id(blob: Blob, expected: Digest, where: str) -> str:
-    """Recomputed with the algorithm of `expected`; words instead of a digest for a stream that can't be decoded to its end."""
+def _read(blob: Blob, expected: Digest, where: str) -> tuple[str, str]:
+    """The diff_id, recomputed with the algorithm of `expected`, or words for a stream that can't be decoded to its end; and what
+    an applier would stumble over in the tar, if anything."""
     hasher = hasher_for(expected)
+    tree: LayerTree | None = LayerTree(where, xxh3_128)
+    problem = ""
     try:
         for data in decoded(blob.content, where):
             hasher.update(data)
+            if tree is not None:
+                try:
+                    tree.feed(data)
+                except ImageError as error:
+                    tree, problem = None, str(error)
     except LayerkitError as error:
-        return f"a layer that can't be decoded ({error})"
-    return f"{algorithm(expected)}:{hasher.hexdigest()}"
+        return f"a layer that can't be decoded ({error})", problem
+    try:
+        if tree is not None:
+            tree.close()
+    except ImageError as error:
+        problem = str(error)
+    return f"{algorithm(expected)}:{hasher.hexdigest()}", problem

@@ -24,6 +24,11 @@ MAX_WINDOW = 256 << 20
 """Bytes that a decoder may keep of what it decoded: all that `xz -9` (64 MiB) and `zstd --long=27` (128 MiB) want. Windows of
 2 GiB (`zstd --long=31`) would break the promise of 700 MB."""
 
+MAX_GROWTH = 200
+"""How many times as large as it was a compressed file may become, beyond FREE_GROWTH bytes. Saved images become 2 to 10 times as
+large; gzip, zstd, xz and bzip2 reach 1,000 and far more with zeros, and would fill the disk."""
+FREE_GROWTH = 1 << 30
+
 
 def spool_stream(stream: BinaryIO, name: str, progress: Progress, *, total: int = 0) -> InputFile:
     """All of `stream`, decompressed if it is compressed. `total` is its size in bytes, 0 when nobody knows."""
@@ -31,15 +36,17 @@ def spool_stream(stream: BinaryIO, name: str, progress: Progress, *, total: int 
         counted = _Counted(stream, task.advance)
         head = counted.read(MAGIC_BYTES)
         compression = sniff(head)
-        return spool_chunks(_decoded(_Rejoined(head, counted).buffered(), compression, name), name)
+        chunks = _decoded(_Rejoined(head, counted).buffered(), compression, name)
+        return spool_chunks(_bounded(chunks, counted, compression, name), name)
 
 
 def spool_file(file: InputFile, compression: Compression, progress: Progress) -> InputFile:
     """A compressed file, decompressed."""
     with progress.task(f"decompressing {file.name}", file.size) as task, os.fdopen(os.dup(file.fileno()), "rb") as stream:
         stream.seek(0)
-        counted = _Rejoined(b"", _Counted(stream, task.advance))
-        return spool_chunks(_decoded(counted.buffered(), compression, file.name), file.name)
+        counted = _Counted(stream, task.advance)
+        chunks = _decoded(_Rejoined(b"", counted).buffered(), compression, file.name)
+        return spool_chunks(_bounded(chunks, counted, compression, file.name), file.name)
 
 
 def spool_chunks(chunks: Iterable[Buffer], name: str) -> InputFile:
@@ -72,6 +79,19 @@ def _write(file: io.FileIO, data: memoryview, name: str, folder: str) -> int:
             f"{name}: no room for its decompressed bytes in {folder} ({file.tell():,} bytes were written); "
             "set TMPDIR to a folder with more room, or give the image as an uncompressed file"
         ) from None
+
+
+def _bounded(chunks: Iterator[Buffer], counted: "_Counted", compression: Compression, name: str) -> Iterator[Buffer]:
+    """Raises ImageError for a file that becomes too many times as large."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > FREE_GROWTH + MAX_GROWTH * counted.taken and compression is not Compression.NONE:
+            raise ImageError(
+                f"{name}: {counted.taken:,} bytes of {compression.value} become more than {size:,}; no saved image does. If "
+                "it is right nevertheless, decompress it first, and give layerkit the result"
+            )
+        yield chunk
 
 
 def _decoded(stream: BinaryIO, compression: Compression, name: str) -> Iterator[Buffer]:
@@ -158,9 +178,12 @@ class _Counted:
     def __init__(self, stream: BinaryIO, advance: Callable[[int], None]) -> None:
         self._stream = stream
         self._advance = advance
+        self.taken = 0
+        """Bytes so far."""
 
     def read(self, size: int) -> bytes:
         data = self._stream.read(size)
+        self.taken += len(data)
         self._advance(len(data))
         return data
 

@@ -30,6 +30,9 @@ MAX_EXTENSION = 4 << 20
 """Bytes of one member's extension headers and sparse map together. Linux limits a path to 4 KiB and an xattr to 64 KiB; real ones
 stay under 1 MiB."""
 
+MAX_PATH = 16 << 10
+"""Bytes of a member's path, and of what a link points to. Linux takes 4 KiB; nothing could be made of a longer one."""
+
 MAX_EXTENSIONS = 64 << 20
 """Bytes of all extension headers of a tar, beyond _USUAL for each member."""
 
@@ -254,6 +257,8 @@ class _Walk:
             size = self._parse(_pax_size, pax[b"size"], start)
         name = long_name or pax.get(b"GNU.sparse.name") or pax.get(b"path") or header.name
         link = long_link or pax.get(b"linkpath") or header.link
+        if max(len(name), len(link)) > MAX_PATH:
+            raise self._error(start, f"a path of at most {MAX_PATH:,} bytes", f"{max(len(name), len(link)):,}")
         joined = b"".join(head)
         data = start + len(joined)
         return Member(start, data, size, data + _padded(size), kind, name, link, joined, pax)

@@ -89,6 +89,28 @@ def test_json(attested: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert not any(one["exceedsLimit"] for one in platform["layers"])
 
 
+def test_a_page(attested: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the layers, and with what `check` finds."""
+    limit = max(descriptor.size for descriptor in open_image(attested).platforms()[0].manifest.layers) - 1
+    options = ["--max-layer-size", str(limit), "--profile", "replicated"]
+    page = tmp_path / "page.html"
+    assert run(["inspect", attested, "--html", str(page), *options]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{page}: written" in err
+    found = json.loads(page.read_text().split('<script id="data" type="application/json">')[1].split("</script>")[0])
+    assert (found["name"], found["limit"]) == (open_image(attested).name, limit)
+    assert found["platforms"][0]["overCount"] == 1
+    assert run(["check", attested, "--json", *options]) == 1
+    checked = json.loads(capsys.readouterr().out)["findings"]
+    assert [finding["code"] for finding in found["findings"]] == [finding["code"] for finding in checked]
+    assert [child.name for child in tmp_path.iterdir() if "partial" in child.name] == []
+
+
+def test_a_page_that_cannot_be_written(attested: str, tmp_path: Path) -> None:
+    assert run(["inspect", attested, "--html", str(tmp_path / "nowhere" / "page.html")]) == 4
+
+
 def test_commands_and_escapes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     history: list[dict[str, Any]] = [
         {"created_by": "/bin/sh -c #(nop) ADD file:1 in / "},

@@ -116,7 +116,7 @@ def test_variables_mirror_options_for_every_command(monkeypatch: pytest.MonkeyPa
     assert seen == ["512MB", "1GB"]
 
 
-NEVER = ("tqdm", "urllib3", "magic", "plotly", "jinja2", "docker", "matplotlib", "layerkit.api")
+NEVER = ("tqdm", "urllib3", "magic", "docker", "matplotlib", "layerkit.api")
 
 
 @pytest.mark.parametrize(

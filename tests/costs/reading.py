@@ -27,16 +27,25 @@ def read_into(files: LayerFiles, blob: bytes, compression: Compression, *, step:
     return files
 
 
+class Tars:
+    """Reads uncompressed layers; the same bytes are the same layer."""
+
+    def __init__(self) -> None:
+        self._kept = Kept(lambda path, size: False)
+        self._read: dict[bytes, LayerFiles] = {}
+
+    def platform(self, *tars: bytes) -> PlatformFiles:
+        files = ImageFiles()
+        for data in tars:
+            if data not in self._read:
+                self._read[data] = read_into(LayerFiles("layer", len(self._read), self._kept), data, Compression.NONE)
+            files.add(self._read[data])
+        layers = tuple(Descriptor.of("application/vnd.oci.image.layer.v1.tar", sha256(data), len(data)) for data in tars)
+        return PlatformFiles("linux/amd64", layers, ("",) * len(layers), files, self._kept, ())
+
+
 def platform_files(*tars: bytes) -> PlatformFiles:
-    """Of uncompressed layers; the same bytes are the same layer."""
-    files, kept = ImageFiles(), Kept(lambda path, size: False)
-    read: dict[bytes, LayerFiles] = {}
-    for data in tars:
-        if data not in read:
-            read[data] = read_into(LayerFiles("layer", len(read), kept), data, Compression.NONE)
-        files.add(read[data])
-    layers = tuple(Descriptor.of("application/vnd.oci.image.layer.v1.tar", sha256(data), len(data)) for data in tars)
-    return PlatformFiles("linux/amd64", layers, ("",) * len(layers), files, kept, ())
+    return Tars().platform(*tars)
 
 
 def _chunks(data: bytes, step: int) -> Iterator[Buffer]:

@@ -1,6 +1,7 @@
 """Inputs that were made to run away: each is read or refused by name, within the time and memory that anything may cost."""
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from layerkit.image.digest import sha256
 from layerkit.image.layout import REF_NAME
 from layerkit.image.media_types import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST
 from layerkit.sources import open_image, outer_tar
+from tests import tar_building
 from tests.e2e.running import measured
 from tests.sources.builders import (
     Files,
     add_index,
     add_manifest,
     config,
+    docker_archive,
     gzipped,
     layer,
     layout,
@@ -113,6 +116,61 @@ def test_every_command(tmp_path: Path, name: str) -> None:
         assert ran.peak < MOST_MEMORY
         assert ran.code == 3 if says else ran.code in (0, 1), ran.err
         assert says in ran.err
+
+
+def deep_folders() -> bytes:
+    """Each of 2,000 members in 1,900 directories of its own, by extension headers: 3 MB as gzip."""
+    return tar_building.layer(*(tar_building.file(f"{number}/" + "d/" * 1900 + "f") for number in range(2000)))
+
+
+def many_folders() -> bytes:
+    """Each of 30,000 members in 44 directories of its own: no header says more than it must."""
+    return tar_building.layer(*(tar_building.file(f"{number}/" + "d/" * 44 + "f") for number in range(30_000)))
+
+
+def folders_behind_links() -> bytes:
+    """Each of 300 members is behind 40 symlinks, each of which leads through 8,000 names to the next."""
+    links = [tar_building.symlink(f"s{number}", "x/../" * 2500 + f"s{number + 1}") for number in range(38)]
+    files = [tar_building.file(f"s0/{number}/f") for number in range(3000)]
+    return tar_building.layer(tar_building.directory("x"), *links, tar_building.directory("s38"), *files)
+
+
+def long_links() -> bytes:
+    """Symlinks that make a path longer each time one is followed."""
+    links = [tar_building.symlink("d/" * number + "l", "d/" * 4000) for number in range(40)]
+    return tar_building.layer(*links, tar_building.file("l/" * 40 + "f"))
+
+
+LAYERS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "deep folders": (deep_folders, "found more (no real layer has them)"),
+    "many folders": (many_folders, "expected paths that lead through at most"),
+    "folders behind links": (folders_behind_links, "symlinks above it that have led through at most"),
+    "long links": (long_links, ""),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_command_that_reads_layers(tmp_path: Path, name: str) -> None:
+    make, says = LAYERS[name]
+    noise = random.Random(1).randbytes(300_000)
+    large = [tar_building.file(f"large{at}", noise[at : at + 50_000]) for at in range(0, len(noise), 50_000)]
+    hostile = b"".join(large) + make()
+    base = write_tar(tmp_path / "base.tar", docker_archive(tar_building.layer(*large)))
+    image = write_tar(tmp_path / "image.tar", docker_archive(tar_building.layer(*large), hostile))
+    commands: list[list[Any]] = [
+        ["inspect", image, "--files"],
+        ["check", image, "--deep"],
+        ["fix", image, tmp_path / "out.tar", "--max-layer-size", "100kB"],
+        ["verify", base, image],
+        ["diff", base, image],
+    ]
+    for command in commands:
+        ran = measured(tmp_path, *command)
+        assert ran.seconds < MOST_TIME
+        assert ran.peak < MOST_MEMORY
+        refused = 1 if command[0] == "check" else 3
+        assert ran.code == refused if says else ran.code in (0, 1), f"{command}: {ran.err}"
+        assert says in ran.err + ran.out, command
 
 
 def test_the_tar_around_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -329,7 +329,16 @@ def test_no_secret_is_an_argument(tmp_path: Path, helper: dict[str, str]) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '"x"', '{"auths": {"reg.example": {"auth": "%%%"}}}', '{"auths": {"reg.example": {"auth": "dXNlcg=="}}}']
+    "text",
+    [
+        "{",
+        "[]",
+        '"x"',
+        '{"auths": {"reg.example": {"auth": "%%%"}}}',
+        '{"auths": {"reg.example": {"auth": "dXNlcg=="}}}',
+        '{"auths": {"reg.example": {"registrytoken": "\\u03b1"}}}',
+        '{"auths": {"reg.example": {"registrytoken": "a\\nb"}}}',
+    ],
 )
 def test_damaged_files(tmp_path: Path, text: str) -> None:
     path = tmp_path / ".docker/config.json"

@@ -9,6 +9,7 @@ from layerkit.image.digest import sha256
 from layerkit.image.image import Image
 from layerkit.image.media_types import Compression, Family, layer_type
 from layerkit.report.validation import validate
+from tests import tar_building
 from tests.images import Layer, add_image, large, opened
 from tests.sources.builders import Files, put
 
@@ -51,3 +52,17 @@ def test_a_media_type_that_lies(tmp_path: Path) -> None:
     lying = Layer(large().raw, Compression.ZSTD, media_type=layer_type(Family.OCI, Compression.GZIP))
     (found,) = validate(image_of(tmp_path, lying))
     assert "expected the compression its media type" in found
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (tar_building.layer(tar_building.file("a", b"x"), tar_building.file("a/b", b"y")), "expected a directory above it"),
+        (tar_building.layer(tar_building.file("a", b"x"), end=b""), "expected an end-of-archive block"),
+        (b"x" * 2048, "offset 0: "),
+    ],
+)
+def test_a_tar_that_no_applier_takes(tmp_path: Path, raw: bytes, says: str) -> None:
+    (found,) = validate(image_of(tmp_path, Layer(raw, Compression.GZIP)))
+    assert "layer 0 (sha256:" in found
+    assert says in found

@@ -1,9 +1,13 @@
 """Compressed outer files: every stream to its end, and no more memory than promised."""
 
+import bz2
+import gzip
 import io
 import lzma
+import random
 import struct
 import zlib
+from collections.abc import Callable
 
 import pytest
 import zstandard
@@ -11,6 +15,7 @@ import zstandard
 from layerkit.errors import DamagedError, ImageError
 from layerkit.image.blob import InputFile
 from layerkit.progress import SILENT
+from layerkit.sources import spool
 from layerkit.sources.spool import MAX_WINDOW, spool_stream
 
 DATA = b"what is in it " * 100_000
@@ -71,3 +76,14 @@ def test_windows_that_take_too_much_memory() -> None:
         spooled(frame)
     with pytest.raises(ImageError, match=f"{says}xz -d"):
         spooled(xz_with_dictionary(38))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress, lzma.compress, bz2.compress])
+def test_what_becomes_too_many_times_as_large(monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]) -> None:
+    monkeypatch.setattr(spool, "FREE_GROWTH", 1 << 20)
+    zeros = pack(bytes(50 << 20))
+    with pytest.raises(ImageError, match=r"become more than [\d,]+; no saved image does.*decompress it first"):
+        spool_stream(io.BytesIO(zeros), "image", SILENT)
+    assert spool_stream(io.BytesIO(pack(bytes(1 << 20))), "image", SILENT).size == 1 << 20
+    noise = random.Random(1).randbytes(3 << 20)
+    assert spool_stream(io.BytesIO(pack(noise)), "image", SILENT).size == len(noise)

@@ -1,0 +1,62 @@
+"""One HTML file out of a document and `files/`.
+
+In: plain values. Out: HTML. The policy in its head lets it load nothing, and run nothing but the scripts in it, each named by its
+hash. The document is JSON in a script element that no browser runs; what the image says becomes text when it is drawn.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from layerkit.report.findings import Finding
+from layerkit.report.page.document import PlatformPage, page_document
+from layerkit.report.summary import ImageSummary
+
+_SCRIPTS = ("text.js", "charts.js", "tree.js", "map.js", "sections.js", "page.js")
+"""In the order in which they need each other."""
+
+
+def image_page(summary: ImageSummary, platforms: Sequence[PlatformPage] = (), findings: Sequence[Finding] = ()) -> str:
+    """`platforms` go with the summary's, in their order; none: nothing is known beyond it."""
+    return assembled(page_document(summary, platforms, findings))
+
+
+def assembled(document: dict[str, Any]) -> str:
+    style = _file("page.css")
+    scripts = [_library(), *map(_file, _SCRIPTS)]
+    policy = (
+        f"default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts))}"
+    )
+    page = _file("page.html")
+    for mark, text in (
+        ("POLICY", policy),
+        ("STYLE", f"<style>{style}</style>"),
+        ("SCRIPTS", "\n".join(f"<script>{script}</script>" for script in scripts)),
+        ("DATA", embedded(document)),  # the last: nothing is replaced in it
+    ):
+        page = page.replace(f"<!-- {mark} -->", text)
+    return page
+
+
+def embedded(value: object) -> str:
+    """JSON in which a reader of HTML finds nothing: no `<`, `>` or `&`, and nothing beyond ASCII."""
+    text = json.dumps(value, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _library() -> str:
+    """With its licence, which goes wherever it goes."""
+    return f"/*\n{_file('d3-hierarchy/LICENSE')}*/\n{_file('d3-hierarchy/d3-hierarchy.min.js')}"
+
+
+def _file(name: str) -> str:
+    return files(__package__).joinpath("files", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """As a policy names what may be run."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
