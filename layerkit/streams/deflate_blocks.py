@@ -10,7 +10,7 @@ nothing but fixed blocks have no such marks.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -46,6 +46,8 @@ _MOST_ALIKE = 8
 offsets is the right one can't be told, or only at the price of seconds."""
 _TASTED = 256 << 10
 """Raw bytes of a candidate that are inflated at a time."""
+_STEP = 64
+"""Bytes of stream at a time, to see how much comes out of them."""
 _SLACK = 8
 """Raw bytes by which the count at a place may be short: ISA-L holds back symbols that it looked up together."""
 
@@ -68,17 +70,43 @@ class Neighbourhood:
 
     def last_before(self, raw: int) -> Boundary | None:
         """The last block start at or before a raw offset, as far as it is found here."""
-        last = self._near(raw) + _SPAN // 2
-        spans = (
-            sorted(self._candidates(max(end - _SPAN, self.base), end), reverse=True) for end in range(last, self.base, -_SPAN)
-        )
-        return next((found for found in self._starts(spans) if found.raw <= raw), None)
+        near = self._near(raw)
+        last = near + _SPAN // 2
+        spans = (self._candidates(max(end - _SPAN, self.base), end) for end in range(last, self.base, -_SPAN))
+        most = 8 * last
+        starts = self._starts((bit for bit in sorted(span, reverse=True) if bit < most) for span in spans)
+        for behind, found in enumerate(starts, start=1):
+            if found.raw <= raw:
+                return found
+            if behind > 1:  # some encoders make a block of every hundred bytes: most of the way back is known
+                most = max(8 * near, found.bit - (found.bit - 8 * near) * 3 // 4)
+        return None
 
     def first_after(self, raw: int) -> Boundary | None:
         """The first block start at or after a raw offset, as far as it is found here."""
         first, limit = max(self._near(raw) - _SPAN // 2, self.base), self.base + len(self.stream)
-        spans = (sorted(self._candidates(begin, min(begin + _SPAN, limit))) for begin in range(first, limit, _SPAN))
-        return next((found for found in self._starts(spans) if found.raw >= raw), None)
+        spans = (self._candidates(begin, min(begin + _SPAN, limit)) for begin in range(first, limit, _SPAN))
+        least = 0
+        for found in self._starts((bit for bit in sorted(span) if bit >= least) for span in spans):
+            if found.raw >= raw:
+                return found
+            least = 8 * self._reaching(found, raw)  # some encoders make a block of every hundred bytes
+        return None
+
+    def _reaching(self, found: Boundary, raw: int) -> int:
+        """The byte of the stream, from a boundary on, up to which less comes out than the bytes before a raw offset."""
+        inflater = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_DEFLATE, zdict=bytes(WINDOW))
+        start = found.bit // 8
+        stream = self._from(found.bit, len(self.stream))
+        out = 0
+        try:
+            for at in range(0, len(stream), _STEP):
+                out += len(inflater.decompress(stream[at : at + _STEP]))
+                if out + found.raw >= raw:
+                    return start + max(at - _STEP, 0)
+        except _IsalError:
+            pass
+        return start
 
     def _near(self, raw: int) -> int:
         """About where in the stream a raw offset is."""
@@ -95,7 +123,7 @@ class Neighbourhood:
         stored = ends_of_stored(self.stream[back - self.base : end - self.base])
         return found | {8 * (back + at) for at in stored if begin <= back + at < end}
 
-    def _starts(self, spans: Iterable[Sequence[int]]) -> Iterator[Boundary]:
+    def _starts(self, spans: Iterable[Iterable[int]]) -> Iterator[Boundary]:
         """Those candidates at which a block starts beyond doubt."""
         alike = 0
         for span in spans:

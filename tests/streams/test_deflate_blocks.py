@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from isal import igzip_lib
 
 from layerkit.image.blob import Bytes
-from layerkit.streams.deflate_blocks import CERTAIN, block_start, dynamic_headers, ends_of_stored
+from layerkit.streams.deflate_blocks import CERTAIN, Neighbourhood, block_start, dynamic_headers, ends_of_stored
 from layerkit.streams.gzip import GzipStream
 from layerkit.streams.stream import Output
 from tests.streams.slow_inflate import blocks, header_size
@@ -126,3 +126,29 @@ def test_blocks_that_are_all_alike_take_no_time(strategy: int) -> None:
     assert time.process_time() - begun < 4
     assert found is None or found.raw >= len(before) + 100_000
     assert found is None or (found.bit, found.raw) in set(boundaries(stream).items()) or found.raw in boundaries(stream).values()
+
+
+def test_blocks_of_a_hundred_bytes_are_not_all_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes milliseconds to prove, and there are thousands near a cut."""
+    tried = []
+    possible = Neighbourhood._possible
+
+    def counted(near: Neighbourhood, bit: int) -> tuple[int, int]:
+        tried.append(bit)
+        return possible(near, bit)
+
+    monkeypatch.setattr(Neighbourhood, "_possible", counted)
+    data = _text(3_000_000, 7)
+    compressor = zlib.compressobj(9, zlib.DEFLATED, 31, 1, zlib.Z_HUFFMAN_ONLY)
+    blob = compressor.compress(data) + compressor.flush()
+    known = boundaries(blob)
+    assert len(known) > 10_000
+    stream, outputs = streamed(blob)
+    for cut in random.Random(3).sample(range(500_000, 2_500_000), 4):
+        before, after = stream.last_before(outputs, cut), stream.first_after(outputs, cut)
+        assert before is not None
+        assert after is not None
+        assert known[before.bit] == before.raw
+        assert known[after.bit] == after.raw
+        assert cut - 4000 < before.raw <= cut <= after.raw < cut + 4000
+    assert len(tried) < 4 * 80
