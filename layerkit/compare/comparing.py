@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from layerkit.compare.changes import Change, Changes, FileChanged, LayerCompared, Sums
+from layerkit.compare.packages import packages_changed
 from layerkit.costs.directory_sums import DirectorySums
 from layerkit.costs.groups import Sums as Summing
 from layerkit.costs.layer_files import LayerFiles, split_id
+from layerkit.costs.owning import packages_of
 from layerkit.costs.reading import PlatformFiles
 from layerkit.costs.shown import shown
 
@@ -57,7 +59,7 @@ def changes_of(old: PlatformFiles, new: PlatformFiles, count: int) -> Changes:
         files=tuple(_changed(old, new, pair) for pair in largest.found()),
         arriving=arriving.largest(count),
         leaving=leaving.largest(count),
-        packages=(),
+        packages=tuple(packages_changed(packages_of(old), packages_of(new))[:count]),
         layers=layers,
         send=sum({layer.digest: layer.size for layer in new.layers if layer.digest not in there}.values()),
         unchanged=sum(unchanged.values()),

@@ -1,18 +1,22 @@
 """The contents that are kept while layers are read.
 
-In: files' contents as they go by. Out: the first bytes of large files, which tell what they are, and all of those files that tell
-which packages there are.
+In: files' contents as they go by. Out: the first bytes of large files, which tell what they are, all of those files that tell
+which packages there are, and what Go's binaries say of themselves.
 """
 
 import heapq
-from collections.abc import Callable
 
 from layerkit.costs.content_types import HEAD_BYTES
 from layerkit.costs.layer_files import LayerFiles, Reader
 from layerkit.image.blob import Buffer
+from layerkit.packages import GoModule, GoReader, wanted
+from layerkit.packages.wanted import MAX_METADATA
 
 MIN_HEAD = 16 << 10
 """Bytes of a file that is looked at: smaller ones are many, and matter little."""
+MIN_GO = 256 << 10
+"""Bytes of a program that is asked whether it is Go's: those are larger than 1 MB."""
+_EXECUTABLE = 0o111
 MAX_HEADS = 2000
 """Of the largest files, as many beginnings are kept: 8 MB."""
 MAX_KEPT = 96 << 20
@@ -22,13 +26,13 @@ MAX_KEPT = 96 << 20
 class Kept:
     """Of all layers."""
 
-    def __init__(self, wanted: Callable[[bytes, int], bool]) -> None:
-        """`wanted`: is the file at a path, of a size in bytes, one that is to be kept whole?"""
+    def __init__(self) -> None:
         self.whole: dict[tuple[int, int], bytes] = {}
         """By the layer's index and the member's number."""
+        self.go: dict[tuple[int, int], GoModule] = {}
+        """Likewise."""
         self.left_out = 0
         """Files that were wanted when there was no room any more."""
-        self._wanted = wanted
         self._room = MAX_KEPT
         self._heads: list[tuple[int, int, int, bytes]] = []
         """A heap of size, layer's index, member's number, head."""
@@ -40,11 +44,15 @@ class Kept:
 
     def reader(self, layer: LayerFiles, number: int, path: bytes) -> Reader | None:
         size = layer.sizes[number]
-        if self._wanted(path, size):
+        if wanted(path, size):
             if size <= self._room:
                 self._room -= size
                 return _Whole(self, (layer.index, number))
             self.left_out += 1
+        elif size > MAX_METADATA and wanted(path, 0):
+            self.left_out += 1  # it is larger than any that was meant to be read
+        if size >= MIN_GO and layer.modes[number] & _EXECUTABLE:
+            return _Binary(self, size, layer.index, number)
         if size >= MIN_HEAD and (len(self._heads) < MAX_HEADS or size > self._heads[0][0]):
             return _Head(self, size, layer.index, number)
         return None
@@ -68,6 +76,8 @@ class _Whole:
 
 
 class _Head:
+    """The beginning of a file."""
+
     def __init__(self, kept: Kept, *key: int) -> None:
         self._kept = kept
         self._key = key
@@ -80,3 +90,23 @@ class _Head:
     def close(self) -> None:
         size, index, number = self._key
         self._kept.keep_head(size, index, number, self._data)
+
+
+class _Binary(_Head):
+    """And its module, if it is Go's."""
+
+    def __init__(self, kept: Kept, *key: int) -> None:
+        super().__init__(kept, *key)
+        self._go = GoReader()
+
+    def update(self, data: Buffer, /) -> None:
+        super().update(data)
+        if not self._go.done:
+            self._go.update(data)
+
+    def close(self) -> None:
+        super().close()
+        self._go.close()
+        if self._go.module is not None:
+            _, index, number = self._key
+            self._kept.go[index, number] = self._go.module

@@ -13,7 +13,7 @@ from typing import Protocol
 from xxhash import xxh3_128
 
 from layerkit.compression.metering import Mark
-from layerkit.costs.folders import Folders
+from layerkit.costs.folders import ROOT, Folders
 from layerkit.costs.positions import Positions
 from layerkit.errors import CannotFixError
 from layerkit.filesystem.directory import Directory
@@ -82,6 +82,8 @@ class LayerFiles:
         self._readers = readers
         self._positions = Positions()
         self._costs = self._positions.known
+        self._last = ROOT, b""
+        """The folder that was asked about last, and its path: members of one come one after the other."""
         self._names = bytearray()
         self._name_ends = array("Q")
         self._framer = Framer(where)
@@ -108,7 +110,10 @@ class LayerFiles:
 
     def path_of(self, number: int) -> bytes:
         """As the layer has it, without a leading slash."""
-        above, name = self.folders.path(self.folder[number]), self.name_of(number)
+        folder, name = self.folder[number], self.name_of(number)
+        if folder != self._last[0]:
+            self._last = folder, self.folders.path(folder)
+        above = self._last[1]
         return above + b"/" + name if above else name
 
     def place_of(self, number: int) -> int:

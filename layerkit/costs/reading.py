@@ -42,7 +42,7 @@ class Layers:
 
     def __init__(self, progress: Progress, began: Callable[[LayerFiles], None] = lambda _: None) -> None:
         """`began` is told of each distinct layer before it is read."""
-        self.kept = Kept(lambda path, size: False)
+        self.kept = Kept()
         self.progress = progress
         self._began = began
         self._read: dict[Digest, LayerFiles] = {}

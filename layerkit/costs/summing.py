@@ -10,6 +10,7 @@ from layerkit.costs.directory_sums import DirectorySums
 from layerkit.costs.groups import Groups, Sums, suffix_of
 from layerkit.costs.image_files import ImageFiles
 from layerkit.costs.layer_files import FILE
+from layerkit.costs.owning import PackageSums
 from layerkit.costs.permissions import privileged, writable
 from layerkit.costs.reading import PlatformFiles
 from layerkit.costs.shown import shown
@@ -26,20 +27,20 @@ class Watcher(Protocol):
 def contents_of(read: PlatformFiles, count: int, watchers: Sequence[Watcher] = ()) -> Contents:
     """The `count` most expensive of everything."""
     files = read.files
-    total, suffixes, directories = Sums(), Groups(), DirectorySums()
+    total, suffixes, directories, packages = Sums(), Groups(), DirectorySums(), PackageSums(read)
     for layer, number in files.seen():
         size, cost = layer.sizes[number], layer.cost_of(number)
         total.add(size, cost)
         suffixes.add(suffix_of(layer.name_of(number)), size, cost)
         directories.add(layer, layer.folder[number], size, cost)
-        if watchers:
-            path, place = files.path_of(layer, number), files.place_of(layer)
-            for watcher in watchers:
-                watcher.add(path, place, size, cost)
+        path = files.path_of(layer, number)
+        packages.add(path, size, cost)
+        for watcher in watchers:
+            watcher.add(path, files.place_of(layer), size, cost)
     directories.roll_up()
     waste, copies = wasted(files, count), duplicates(files, count)
     run, written = privileged(files, count), writable(files, count)
-    layers = tuple(_layers(read))
+    layers, owning = tuple(_layers(read)), packages.found()
     return Contents(
         platform=read.platform,
         layers=layers,
@@ -51,9 +52,9 @@ def contents_of(read: PlatformFiles, count: int, watchers: Sequence[Watcher] = (
         directories=directories.largest(count),
         types=_types(read, count),
         suffixes=suffixes.largest(count),
-        packages=(),
-        package_count=0,
-        packaged_cost=0,
+        packages=tuple(owning[:count]),
+        package_count=len(owning),
+        packaged_cost=sum(package.cost for package in owning),
         wasted_size=waste.size,
         wasted_cost=waste.cost,
         wasted=waste.largest,
@@ -65,7 +66,7 @@ def contents_of(read: PlatformFiles, count: int, watchers: Sequence[Watcher] = (
         writable=written.found,
         privileged_count=run.number,
         writable_count=written.number,
-        notes=read.notes,
+        notes=(*read.notes, *packages.notes()),
     )
 
 

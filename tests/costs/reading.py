@@ -14,7 +14,7 @@ from layerkit.image.media_types import Compression
 
 
 def layer_files(blob: bytes, compression: Compression = Compression.NONE, index: int = 0, *, step: int = 1 << 20) -> LayerFiles:
-    kept = Kept(lambda path, size: False)
+    kept = Kept()
     return read_into(LayerFiles("layer", index, kept), blob, compression, step=step)
 
 
@@ -31,7 +31,7 @@ class Tars:
     """Reads uncompressed layers; the same bytes are the same layer."""
 
     def __init__(self) -> None:
-        self._kept = Kept(lambda path, size: False)
+        self._kept = Kept()
         self._read: dict[bytes, LayerFiles] = {}
 
     def platform(self, *tars: bytes) -> PlatformFiles:
