@@ -22,10 +22,15 @@ from fuzz.choices import Choices, chance
 from fuzz.judging import WrongError, check_contents, check_image, check_same
 from fuzz.mutation import damaged, damaged_json, damaged_tar
 from layerkit.cli.main import EXIT_BUG, run
+from layerkit.compare.comparing import changes_of
+from layerkit.costs.layer_files import FILE
+from layerkit.costs.reading import Layers, read_platform
+from layerkit.costs.summing import contents_of
 from layerkit.errors import CannotFixError, DamagedError, LayerkitError, ProofError, UnsplittableError
 from layerkit.image.digest import sha256
 from layerkit.image.image import Image
 from layerkit.image.media_types import OCI_CONFIG, OCI_MANIFEST, Compression, Family, layer_type
+from layerkit.progress import SILENT
 from tests.sources.builders import Files, add_index, layout, put, tar, write_folder, write_tar
 
 Target = Callable[[Choices, Path], str]
@@ -93,6 +98,29 @@ def conversions(choices: Choices, folder: Path) -> str:
     except LayerkitError as error:
         return f"verify: {type(error).__name__}"
     return "the same"
+
+
+def costs(choices: Choices, folder: Path) -> str:
+    """Layers with anything in them, looked at: every byte of the blobs is some member's, every file is seen or wasted."""
+    made = [_made(choices, tars.layer(choices, choices.choice((0, 3000, 100_000)))) for _ in range(choices.randint(1, 4))]
+    source = layerkit.open_image(write_folder(folder / "layout", _image(choices, [*made, *made[: choices.randint(0, 1)]])))
+    try:
+        read = read_platform(source, source.platforms()[0], Layers(SILENT))
+    except LayerkitError as error:
+        return type(error).__name__
+    contents = contents_of(read, 5)
+    sizes = 0
+    for layer in read.files.distinct:
+        members = [layer.cost_of(number) for number in range(len(layer))]
+        if min(members, default=0) < 0 or sum(members) > layer.cost:
+            raise WrongError(f"members cost {sum(members):,} of {layer.cost:,} bytes")
+        sizes += sum(layer.sizes[number] for number in range(len(layer)) if layer.kinds[number] == FILE)
+    if contents.size + contents.wasted_size != sizes:
+        raise WrongError(f"{contents.size:,} bytes are seen and {contents.wasted_size:,} wasted, of {sizes:,}")
+    other = changes_of(read, read, 5)
+    if other.files or other.send:
+        raise WrongError("it differs from itself")
+    return "all there"
 
 
 def indexes(choices: Choices, folder: Path) -> str:
@@ -304,6 +332,7 @@ TARGETS: Mapping[str, Target] = {
     "hazards": hazards,
     "broken": broken,
     "conversions": conversions,
+    "costs": costs,
     "indexes": indexes,
     "documents": documents,
     "archives": archives,
