@@ -15,6 +15,7 @@ from layerkit.report.findings import Finding, check, file_findings
 from layerkit.report.sizes import format_size
 from layerkit.report.text import json_text, one_line, plural
 from layerkit.report.validation import validate
+from layerkit.schemas import document
 
 EXIT_FOUND = 1
 
@@ -60,7 +61,7 @@ def command(
         findings += [Finding("LK020", "content", message, advice) for message in validate(source)]
     if as_json:
         fields = {"image": source.name, "profile": profile.name, "limit": limit, "findings": [asdict(one) for one in findings]}
-        click.echo(json_text(fields))
+        click.echo(json_text(document("check", fields)))
     else:
         _print(findings, source.name, layout)
     if not findings:

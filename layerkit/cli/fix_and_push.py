@@ -37,6 +37,7 @@ from layerkit.report.sizes import format_size
 from layerkit.report.text import json_text
 from layerkit.rewrite import FixOptions, fix_image
 from layerkit.rewrite.options import MIN_LIMIT
+from layerkit.schemas import document
 from layerkit.state import State
 
 
@@ -105,7 +106,7 @@ def command(
         fixing.tell(done.fixed, source, progress)
     if as_json:
         result = {"reference": target.at(done.digest), "digest": done.digest, **fixing.as_json(done.fixed)}
-        click.echo(json_text(result))
+        click.echo(json_text(document("fix-and-push", result)))
     else:
         click.echo(target.at(done.digest))
 
@@ -157,7 +158,7 @@ def _dry_run(
             for digest, blob in blobs.items()
         ]
         plan = {"reference": target.at(fixed.image.root.digest), "blobs": rows, **fixing.as_json(fixed)}
-        click.echo(json_text(plan))
+        click.echo(json_text(document("dry-run", plan)))
         return
     click.echo(f"would push {target}\n@{fixed.image.root.digest}")
     names = {

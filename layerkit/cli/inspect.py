@@ -20,6 +20,7 @@ from layerkit.report.documents import contents_document, image_document
 from layerkit.report.findings import Finding, check
 from layerkit.report.summary import ImageSummary, chosen, summarise
 from layerkit.report.text import json_text
+from layerkit.schemas import document
 
 if TYPE_CHECKING:
     from layerkit.report.page import PlatformPage
@@ -102,10 +103,10 @@ def command(
         return
     contents = [contents_of(read, number) for read in reads]
     if as_json:
-        document = image_document(summary)
+        fields = image_document(summary)
         if count:
-            document["contents"] = [contents_document(one) for one in contents]
-        click.echo(json_text(document))
+            fields["contents"] = [contents_document(one) for one in contents]
+        click.echo(json_text(document("inspect", fields)))
         return
     show(summary, contents)
 
