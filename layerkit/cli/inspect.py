@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from layerkit.advice import Advice, Context, Tally, advise, read_rules
 from layerkit.cli.choosing import profile_for_image, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.inspect_several import show_shared
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
 from layerkit.cli.printing import print_tables
 from layerkit.costs.contents import Contents
-from layerkit.costs.reading import Layers, read_platform
+from layerkit.costs.reading import Layers, PlatformFiles, read_platform
 from layerkit.costs.summing import contents_of
+from layerkit.image.media_types import Compression
 from layerkit.progress import Progress
 from layerkit.report.documents import contents_document, image_document
 from layerkit.report.findings import Finding, check
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from layerkit.report.page import PlatformPage
 
 DEFAULT_FILES = 10
+LOOKED_AT = 1000
+"""Files, packages and so on, the most expensive, from which advice is made."""
 
 
 class OptionalNumber(click.Command):
@@ -91,24 +95,40 @@ def command(
     profile = profile_for_image(profile_name, source, image)
     limit = max_layer_size or profile.max_layer_size
     summary = summarise(source, limit, platforms)
+    context = Context(limit, Compression.ZSTD in profile.compressions)
     layers = Layers(progress)
-    number = count or DEFAULT_FILES
+    # One platform after the other, so that no more than one is in memory.
     reads = (read_platform(source, one, layers) for one in chosen(source, platforms)) if count else ()
+    number = count or DEFAULT_FILES
     if html is not None:
         from layerkit.report.page import platform_page
 
-        pages = [platform_page(read, contents_of(read, number)) for read in reads]
+        pages = [platform_page(read, *looked_at(read, number, context)) for read in reads]
         write_html(html, summary, pages, check(source, profile, limit, platforms))
         progress.note(f"{html}: written")
         return
-    contents = [contents_of(read, number) for read in reads]
+    told = [looked_at(read, number, context) for read in reads]
     if as_json:
         fields = image_document(summary)
         if count:
-            fields["contents"] = [contents_document(one) for one in contents]
+            fields["contents"] = [contents_document(one.contents, one.advice) for one in told]
         click.echo(json_text(document("inspect", fields)))
-        return
-    show(summary, contents)
+    else:
+        show(summary, told)
+
+
+class Told(NamedTuple):
+    """What `--files` says of one platform."""
+
+    contents: Contents
+    advice: tuple[Advice, ...]
+
+
+def looked_at(read: PlatformFiles, count: int, context: Context) -> Told:
+    rules = read_rules()
+    tally = Tally(rules)
+    contents = contents_of(read, max(count, LOOKED_AT), [tally])
+    return Told(contents.first(count), advise(contents, tally, rules, context)[:count])
 
 
 def write_html(path: Path, summary: ImageSummary, pages: Sequence["PlatformPage"], findings: Sequence[Finding]) -> None:
@@ -121,9 +141,9 @@ def write_html(path: Path, summary: ImageSummary, pages: Sequence["PlatformPage"
         file.commit()
 
 
-def show(summary: ImageSummary, contents: Sequence[Contents]) -> None:
+def show(summary: ImageSummary, told: Sequence[Told]) -> None:
     """Prints tables to standard output."""
     from layerkit.report.contents_table import contents_table
     from layerkit.report.tables import image_table
 
-    print_tables(image_table(summary), *map(contents_table, contents))
+    print_tables(image_table(summary), *(contents_table(one.contents, one.advice) for one in told))

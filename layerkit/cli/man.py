@@ -75,11 +75,13 @@ def _description(command: click.Command) -> Iterator[str]:
 
 def _options(context: click.Context) -> Iterator[str]:
     yield ".SH OPTIONS"
-    for parameter in context.command.get_params(context):
-        record = parameter.get_help_record(context)
-        if record is not None and isinstance(parameter, click.Option):
+    for parameter in context.command.params:
+        record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
+        if record is not None:
             names, about = record
             yield from (".TP", rf"\fB{_escaped(names)}\fR", _text(about))
+    # click keeps this one beside the parameters, and names it by the first context that asked.
+    yield from (".TP", r"\fB\-h, \-\-help\fR", "Show a short form of this page.")
 
 
 def _text(line: str) -> str:

@@ -5,7 +5,7 @@ layer's compression made them. Costs of files and the rest of a layer add up to 
 costs are estimates of what they take as gzip, which is how registries get them: then `LayerFound.estimated` is true.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class LayerFound:
     """What its regular files cost. The rest are directories, links, devices and the archive itself."""
     command: str
     """The Dockerfile's line that made it, as far as the history tells."""
+    zstd_cost: int | None = None
+    """What it would cost as zstd, estimated from samples; None where that isn't known: it is zstd, or too small to tell."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,17 @@ class WastedFound:
     """Where the bytes are."""
     by: int
     """The layer that replaces or deletes them."""
+
+
+@dataclass(frozen=True)
+class WastedBetween:
+    """All that one layer takes away of another."""
+
+    layer: int
+    by: int
+    files: int
+    size: int
+    cost: int
 
 
 @dataclass(frozen=True)
@@ -128,6 +141,7 @@ class Contents:
     wasted_size: int
     wasted_cost: int
     wasted: tuple[WastedFound, ...]
+    wasted_between: tuple[WastedBetween, ...]
     rewritten: tuple[RewrittenFound, ...]
     duplicated_size: int
     duplicated_cost: int
@@ -140,6 +154,15 @@ class Contents:
     writable_count: int
     notes: tuple[str, ...] = ()
     """What couldn't be told, a line each."""
+
+    def first(self, count: int) -> "Contents":
+        """With no more of anything than that; notes and layers are all there."""
+        lists = {
+            field.name: getattr(self, field.name)[:count]
+            for field in fields(self)
+            if field.name not in ("layers", "notes") and isinstance(getattr(self, field.name), tuple)
+        }
+        return replace(self, **lists)
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,8 @@ class LayerFiles:
         """Bytes of the compressed layer, once it is closed."""
         self.estimated = False
         """Is the layer uncompressed, so that what it takes as gzip is an estimate?"""
+        self.zstd_cost: int | None = None
+        """What it would take as zstd, if that was estimated."""
         self.root = Directory()
         """The layer's tree, once it is closed."""
         self._readers = readers

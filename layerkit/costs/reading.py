@@ -6,9 +6,11 @@ One thread inflates, one compares the blob's digest, one looks at the files.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from layerkit.compression.kind import compression_of
 from layerkit.compression.metering import metered
+from layerkit.costs.as_zstd import AsZstd
 from layerkit.costs.image_files import ImageFiles
 from layerkit.costs.kept import Kept
 from layerkit.costs.layer_files import LayerFiles
@@ -45,7 +47,9 @@ class Layers:
         self.kept = Kept()
         self.progress = progress
         self._began = began
-        self._read: dict[Digest, LayerFiles] = {}
+        self._read: WeakValueDictionary[Digest, LayerFiles] = WeakValueDictionary()
+        """As long as somebody has an image with them."""
+        self._count = 0
 
     def read(self, image: Image, layer: Descriptor, number: int) -> LayerFiles:
         """`number`: in its image. Raises ImageError when it is missing or damaged, CannotFixError for more files than can be
@@ -53,7 +57,8 @@ class Layers:
         found = self._read.get(layer.digest)
         if found is None:
             label = f"layer {number} ({short(layer.digest)})"
-            found = LayerFiles(f"{image.name}: {label}", len(self._read), self.kept)
+            found = LayerFiles(f"{image.name}: {label}", self._count, self.kept)
+            self._count += 1
             self._began(found)
             with self.progress.task(label, layer.size) as task:
                 _read(image.blob(layer), found, task)
@@ -87,9 +92,13 @@ def _read(blob: Blob, into: LayerFiles, task: Task) -> None:
     compression = compression_of(blob.content)
     into.estimated = compression is Compression.NONE
     chunks = _watched(blob.verified_aside(into.where), task)
+    as_zstd = AsZstd() if compression in (Compression.GZIP, Compression.NONE) else None
     for batch in ahead(metered(chunks, compression, into.where), _AHEAD):
         into.feed(batch.data, batch.marks)
+        if as_zstd is not None:
+            as_zstd.see(batch)
     into.close(None if into.estimated else blob.size)
+    into.zstd_cost = as_zstd.estimate(into.cost) if as_zstd is not None else None
 
 
 def _watched(chunks: Iterable[Buffer], task: Task) -> Iterator[Buffer]:

@@ -58,6 +58,7 @@ def contents_of(read: PlatformFiles, count: int, watchers: Sequence[Watcher] = (
         wasted_size=waste.size,
         wasted_cost=waste.cost,
         wasted=waste.largest,
+        wasted_between=waste.between,
         rewritten=rewritten(files),
         duplicated_size=copies.size,
         duplicated_cost=copies.cost,
@@ -89,6 +90,7 @@ def _layers(read: PlatformFiles) -> Iterator[LayerFound]:
             files=len(regular),
             files_cost=sum(map(files.cost_of, regular)),
             command=command,
+            zstd_cost=None if place.repeated else files.zstd_cost,
         )
 
 

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from layerkit.costs.contents import DuplicateFound, RewrittenFound, WastedFound
+from layerkit.costs.contents import DuplicateFound, RewrittenFound, WastedBetween, WastedFound
 from layerkit.costs.groups import Sums
 from layerkit.costs.image_files import ImageFiles, Lost
 from layerkit.costs.layer_files import FILE, LayerFiles
@@ -25,17 +25,24 @@ class Waste(NamedTuple):
     size: int
     cost: int
     largest: tuple[WastedFound, ...]
+    between: tuple[WastedBetween, ...]
 
 
 def wasted(files: ImageFiles, count: int) -> Waste:
-    sums = Sums()
+    between: dict[tuple[int, int], Sums] = {}
     costs = array("Q")
     for lost in files.lost():
         costs.append(lost.files.cost_of(lost.number))
-        sums.add(lost.files.sizes[lost.number], costs[-1])
+        between.setdefault((lost.layer, lost.by), Sums()).add(lost.files.sizes[lost.number], costs[-1])
     dearest = set(heapq.nlargest(count, range(len(costs)), key=costs.__getitem__))
     largest = [_wasted(lost) for at, lost in enumerate(files.lost()) if at in dearest] if dearest else []
-    return Waste(sums.size, sums.cost, tuple(sorted(largest, key=lambda one: (-one.cost, one.path))))
+    pairs = [WastedBetween(layer, by, one.files, one.size, one.cost) for (layer, by), one in between.items()]
+    return Waste(
+        size=sum(pair.size for pair in pairs),
+        cost=sum(pair.cost for pair in pairs),
+        largest=tuple(sorted(largest, key=lambda one: (-one.cost, one.path))),
+        between=tuple(heapq.nsmallest(count, pairs, key=lambda pair: (-pair.cost, pair.layer, pair.by))),
+    )
 
 
 def _wasted(lost: Lost) -> WastedFound:

@@ -1,18 +1,21 @@
 """What `inspect --files` shows of one platform, as tables. In: `Contents`. Out: something rich can print, from 80 columns on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
+from layerkit.advice import Advice
 from layerkit.costs.contents import Contents, GroupFound
+from layerkit.report.elided import Elided
 from layerkit.report.listing import COST, FILES, LAYER, SIZE, Column, listing
 from layerkit.report.sizes import format_size
 from layerkit.report.text import one_line, plural
 
 
-def contents_table(contents: Contents) -> Group:
-    return Group(*_parts(contents))
+def contents_table(contents: Contents, advice: Sequence[Advice] = ()) -> Group:
+    return Group(*_parts(contents), *_advice(advice))
 
 
 def _parts(contents: Contents) -> Iterator[RenderableType]:
@@ -76,6 +79,26 @@ def _parts(contents: Contents) -> Iterator[RenderableType]:
         "path",
         (((f"{p.mode:04o}", str(p.layer)), p.path) for p in contents.writable),
     )
+
+
+def _advice(advice: Sequence[Advice]) -> Iterator[RenderableType]:
+    """What would help: the gain, what it is, the step that brought it, and what to do."""
+    if not advice:
+        return
+    yield Text()
+    yield Text("what would help", style="bold")
+    for one in advice:
+        table = Table(box=None, pad_edge=False, expand=True, show_header=False)
+        table.add_column(justify="right", no_wrap=True, width=COST.width, vertical="top")
+        table.add_column(ratio=1)
+        table.add_row(format_size(one.gain) if one.gain else "", Text(one_line(one.title), style="bold"))
+        if one.layer is not None:
+            step = f": {one_line(one.step)}" if one.step else ""
+            table.add_row("", Elided(f"layer {one.layer}{step}"))
+        for path in one.paths[:2]:
+            table.add_row("", Elided(one_line(path)))
+        table.add_row("", Text(one_line(one.help.replace("`", ""))))
+        yield table
 
 
 def _about(contents: Contents) -> str:

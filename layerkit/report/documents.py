@@ -1,8 +1,10 @@
 """Summaries as JSON: one object, sizes in bytes, names as in the specifications."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from layerkit.advice import Advice
 from layerkit.compare.changes import Changes
 from layerkit.compare.sharing import Sharing
 from layerkit.costs.contents import Contents
@@ -46,8 +48,8 @@ def sharing_document(sharing: Sharing) -> dict[str, Any]:
     return asdict(sharing)
 
 
-def contents_document(contents: Contents) -> dict[str, Any]:
-    return asdict(contents)
+def contents_document(contents: Contents, advice: Sequence[Advice]) -> dict[str, Any]:
+    return {**asdict(contents), "advice": [asdict(one) for one in advice]}
 
 
 def _platform(platform: PlatformSummary) -> dict[str, Any]:

@@ -247,6 +247,7 @@ def _contents(found: list[File], layers: tuple[LayerFound, ...]) -> Contents:
         wasted_size=sum(file.size for file in lost),
         wasted_cost=sum(file.cost for file in lost),
         wasted=tuple(WastedFound(f"/{file.path}", file.size, file.cost, 4, 5) for file in lost[:14]),
+        wasted_between=(),
         rewritten=(RewrittenFound(5, 4, 2, 528_000_000, 484_860_000),),
         duplicated_size=240_000_000,
         duplicated_cost=61_000_000,
