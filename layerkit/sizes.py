@@ -26,3 +26,20 @@ def parse_size(text: str) -> int:
     if size < 1:
         raise ValueError(f"{text!r} is less than one byte")
     return size
+
+
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(bit|b)(?:/s|ps)?", re.IGNORECASE)
+
+
+def parse_rate(text: str) -> float:
+    """Bytes per second of `50Mbit`, `1.5 Gbit/s`, `100kbps`, `10MB`, `10MB/s`. `b` alone is bytes, but for `bps`. Raises
+    ValueError, for people, when it is something else or none."""
+    match = _RATE.fullmatch(text.strip()) if len(text) <= _LONGEST else None
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is no rate; expected one such as 50Mbit, 1Gbit/s, 10MB/s")
+    number, unit, name = match.groups()
+    bits = name.lower() == "bit" or text.strip().lower().endswith("bps")
+    rate: float = float(number) * 1000 ** _POWERS.get(unit.lower(), 0) / (8 if bits else 1)
+    if not 1 <= rate <= _MOST:
+        raise ValueError(f"{text[:40]!r} is no rate of a line")
+    return rate

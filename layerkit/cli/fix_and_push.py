@@ -1,5 +1,6 @@
 """`layerkit fix-and-push IMAGE [REFERENCE]`: the image in the registry, however it was."""
 
+import functools
 from dataclasses import replace
 
 import click
@@ -14,26 +15,29 @@ from layerkit.cli.options import (
     connection_options,
     jobs_option,
     json_option,
+    rate_option,
     splitting_options,
     upload_options,
     verbosity,
 )
+from layerkit.cli.planning import print_plan
 from layerkit.cli.push import ask_to_push, open_push, telling
 from layerkit.cli.registries import connector, remembered, target_of
 from layerkit.cli.reusing import reusable
 from layerkit.deliver import deliver
 from layerkit.errors import UsageError
-from layerkit.image.digest import Digest, short
+from layerkit.image.digest import Digest
 from layerkit.image.image import Image
 from layerkit.image.manifest import Descriptor
-from layerkit.image.media_types import is_image_config
 from layerkit.image.reference import Reference, app_reference, check_slug, parse_reference
+from layerkit.planning import planned_of
 from layerkit.profiles import REPLICATED
 from layerkit.progress import Progress
 from layerkit.pusher.host import remembered_blob_limit
 from layerkit.pusher.reuse import Reuse
 from layerkit.registry.client import RegistryClient
-from layerkit.report.sizes import format_size
+from layerkit.report.documents import planned_document
+from layerkit.report.summary import chosen
 from layerkit.report.text import json_text
 from layerkit.rewrite import FixOptions, fix_image
 from layerkit.rewrite.options import MIN_LIMIT
@@ -50,6 +54,7 @@ from layerkit.state import State
     help=f"Push to {REPLICATED.hosts[0]}/SLUG/NAME:TAG, with the image's own name and tag.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be done and what is there already; push nothing.")
+@rate_option
 @profile_option
 @splitting_options
 @connection_options
@@ -62,6 +67,7 @@ def command(
     reference: str | None,
     app: str | None,
     dry_run: bool,
+    rate: float | None,
     profile_name: str | None,
     splitting: Splitting,
     connection: Connection,
@@ -76,6 +82,8 @@ def command(
     tag last. REFERENCE is HOST[:PORT]/REPOSITORY[:TAG]; without it the image's own name counts when it is at a registry that
     layerkit knows, or --app. Prints REFERENCE@DIGEST.
     """
+    if rate is not None and not dry_run:
+        raise UsageError("--rate is for --dry-run")
     target = _given(reference, app)
     connect = connector(connection, progress)
     source = opened(image, connection, progress, splitting.platforms, connect)
@@ -89,7 +97,7 @@ def command(
     options = _as_learned(fixing.fix_options(splitting, profile, None), splitting, state, target)
     client = connect(target.registry)
     if dry_run:
-        _dry_run(source, target, options, client, as_json, progress)
+        _dry_run(source, target, options, client, rate, as_json, progress)
         return
     client.contact()
     reuse = Reuse(client, state, progress=progress)
@@ -144,34 +152,34 @@ def _as_learned(options: FixOptions, splitting: Splitting, state: State, target:
 
 
 def _dry_run(
-    source: Image, target: Reference, options: FixOptions, client: RegistryClient, as_json: bool, progress: Progress
+    source: Image,
+    target: Reference,
+    options: FixOptions,
+    client: RegistryClient,
+    rate: float | None,
+    as_json: bool,
+    progress: Progress,
 ) -> None:
-    """The plan: every blob of the result, and whether it is there."""
+    """The plan: every layer of the result, what it holds, and whether it is there."""
     fixed = fix_image(source, options, progress=progress)
-    blobs: dict[Digest, Descriptor] = {}
-    for found in fixed.image.platforms():
-        blobs.update((descriptor.digest, descriptor) for descriptor in (found.manifest.config, *found.manifest.layers))
-    there = {digest: client.has_blob(target.repository, digest) for digest in blobs}
+    there = functools.cache(lambda digest: client.has_blob(target.repository, digest))
+    platforms = chosen(source, options.platforms)
+    planned = planned_of(platforms, fixed, options.max_layer_size, progress, there=there, rate=rate)
     if as_json:
+        blobs: dict[Digest, Descriptor] = {}
+        for found in fixed.image.platforms():
+            blobs.update((blob.digest, blob) for blob in (found.manifest.config, *found.manifest.layers))
         rows = [
-            {"digest": digest, "size": blob.size, "media_type": blob.media_type, "there": there[digest]}
+            {"digest": digest, "size": blob.size, "media_type": blob.media_type, "there": there(digest)}
             for digest, blob in blobs.items()
         ]
-        plan = {"reference": target.at(fixed.image.root.digest), "blobs": rows, **fixing.as_json(fixed)}
+        plan = {
+            "reference": target.at(fixed.image.root.digest),
+            "blobs": rows,
+            "planned": [planned_document(one) for one in planned],
+            **fixing.as_json(fixed),
+        }
         click.echo(json_text(document("dry-run", plan)))
         return
     click.echo(f"would push {target}\n@{fixed.image.root.digest}")
-    names = {
-        part.blob.digest: f"part {number} of {len(change.parts)} of layer {short(change.source.digest)}"
-        for change in fixed.changes
-        for number, part in enumerate(change.parts, 1)
-    }
-    for about in fixed.taken_out:
-        entry = about.descriptor
-        click.echo(f"  take out  {short(entry.digest)}  {format_size(entry.size):>8}  {about.kind.value}")
-    words = {True: "is there", False: "send", None: "send?"}
-    for digest, blob in blobs.items():
-        name = names.get(digest) or ("config" if is_image_config(blob.media_type) else "layer")
-        click.echo(f"  {words[there[digest]]:<8}  {short(digest)}  {format_size(blob.size):>8}  {name}")
-    to_send = sum(blob.size for digest, blob in blobs.items() if not there[digest])
-    click.echo(f"{format_size(to_send)} of {format_size(sum(blob.size for blob in blobs.values()))} would be sent")
+    print_plan(planned)

@@ -11,15 +11,17 @@ from layerkit.advice import Advice, Context, Tally, advise, read_rules
 from layerkit.cli.choosing import profile_for_image, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.inspect_several import show_shared
-from layerkit.cli.options import Connection, connection_options, json_option, platform_option, size, verbosity
+from layerkit.cli.options import Connection, connection_options, json_option, platform_option, rate_option, size, verbosity
+from layerkit.cli.planning import plan_for
 from layerkit.cli.printing import print_tables
 from layerkit.costs.contents import Contents
 from layerkit.costs.reading import Layers, PlatformFiles, read_platform
 from layerkit.costs.summing import contents_of
 from layerkit.image.media_types import Compression
 from layerkit.progress import Progress
-from layerkit.report.documents import contents_document, image_document
+from layerkit.report.documents import contents_document, image_document, planned_document
 from layerkit.report.findings import Finding, check
+from layerkit.report.planned import Planned
 from layerkit.report.summary import ImageSummary, chosen, summarise
 from layerkit.report.text import json_text
 from layerkit.schemas import document
@@ -59,6 +61,8 @@ class OptionalNumber(click.Command):
     help="Mark layers above this.  [default: the profile's]",
 )
 @profile_option
+@click.option("--plan", is_flag=True, help="Split the layers, and show before and after: what fix makes of it.")
+@rate_option
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -74,6 +78,8 @@ def command(
     count: int | None,
     max_layer_size: int | None,
     profile_name: str | None,
+    plan: bool,
+    rate: float | None,
     html: Path | None,
     platforms: tuple[str, ...],
     as_json: bool,
@@ -85,9 +91,11 @@ def command(
     Sizes are those of the blobs as they are pushed. Nothing is unpacked, and without --files no layer is read. Of several images:
     what they share.
     """
+    if rate is not None and not plan:
+        raise click.UsageError("--rate is for --plan")
     if len(images) > 1:
-        if html is not None:
-            raise click.UsageError("--html is for one image")
+        if html is not None or plan:
+            raise click.UsageError(f"{'--plan' if plan else '--html'} is for one image")
         show_shared(images, connection, platforms, progress, files=count is not None, as_json=as_json)
         return
     (image,) = images
@@ -95,15 +103,19 @@ def command(
     profile = profile_for_image(profile_name, source, image)
     limit = max_layer_size or profile.max_layer_size
     summary = summarise(source, limit, platforms)
+    planned = plan_for(source, profile, limit, platforms, rate, progress) if plan else ()
     context = Context(limit, Compression.ZSTD in profile.compressions)
     layers = Layers(progress)
     # One platform after the other, so that no more than one is in memory.
     reads = (read_platform(source, one, layers) for one in chosen(source, platforms)) if count else ()
     number = count or DEFAULT_FILES
     if html is not None:
-        from layerkit.report.page import platform_page
+        from layerkit.report.page import PlatformPage, platform_page
 
-        pages = [platform_page(read, *looked_at(read, number, context)) for read in reads]
+        pages = [
+            platform_page(read, *looked_at(read, number, context), plans) if read is not None else PlatformPage(planned=plans)
+            for read, plans in zip_longest(reads, planned)
+        ]
         write_html(html, summary, pages, check(source, profile, limit, platforms))
         progress.note(f"{html}: written")
         return
@@ -112,9 +124,11 @@ def command(
         fields = image_document(summary)
         if count:
             fields["contents"] = [contents_document(one.contents, one.advice) for one in told]
+        if plan:
+            fields["planned"] = [planned_document(one) for one in planned]
         click.echo(json_text(document("inspect", fields)))
     else:
-        show(summary, told)
+        show(summary, told, planned)
 
 
 class Told(NamedTuple):
@@ -141,9 +155,11 @@ def write_html(path: Path, summary: ImageSummary, pages: Sequence["PlatformPage"
         file.commit()
 
 
-def show(summary: ImageSummary, told: Sequence[Told]) -> None:
+def show(summary: ImageSummary, told: Sequence[Told], planned: Sequence[Planned]) -> None:
     """Prints tables to standard output."""
     from layerkit.report.contents_table import contents_table
+    from layerkit.report.plan_table import plan_table
     from layerkit.report.tables import image_table
 
-    print_tables(image_table(summary), *(contents_table(one.contents, one.advice) for one in told))
+    tables = [contents_table(one.contents, one.advice) for one in told]
+    print_tables(image_table(summary), *tables, *map(plan_table, planned))

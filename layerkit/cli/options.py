@@ -23,7 +23,7 @@ from layerkit.choices import CompressionChoice, parse_compression, parse_platfor
 from layerkit.cli.progress import open_progress
 from layerkit.image.media_types import Family
 from layerkit.progress import Progress
-from layerkit.sizes import parse_size
+from layerkit.sizes import parse_rate, parse_size
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -32,6 +32,14 @@ def size(text: str) -> int:
     """Bytes, with or without a unit. Raises click.BadParameter, as the two below do: click adds which option it was."""
     try:
         return parse_size(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def rate(text: str) -> float:
+    """Bytes per second."""
+    try:
+        return parse_rate(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -215,6 +223,8 @@ def upload_options(function: Callable[..., Any]) -> Callable[..., Any]:
 jobs_option = click.option(
     "--jobs", "-j", type=click.IntRange(min=1), help="How much is done at a time.  [default: by the machine]"
 )
+
+rate_option = click.option("--rate", type=rate, metavar="RATE", help="Say how long a push takes on such a line: 50Mbit, 10MB/s.")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 

@@ -115,15 +115,18 @@ class Stuck(NamedTuple):
 
 def too_large(where: str, stuck: Stuck, size: int, limit: int, *, advice: bool = True) -> UnsplittableError:
     """The error for a part of `size` compressed bytes over the limit."""
-    what = show(stuck.first.path)
+    what, why = show(stuck.first.path), "One file"
     if stuck.members > 1:
-        what += f" and {stuck.members - 1:,} members that must stay with it"
-    found = (
-        f"{where}: {what} is {size:,} bytes compressed ({stuck.first.size:,} bytes as a file), over the limit of {limit:,} bytes"
-    )
+        what += f" and {stuck.members - 1:,} members that must stay with it are"
+        why = "What belongs together (hard links, what they link to, overlay's marks)"
+        first = ""
+    else:
+        what += " is"
+        first = f" ({stuck.first.size:,} bytes as a file)"
+    found = f"{where}: {what} {size:,} bytes compressed{first}, over the limit of {limit:,} bytes"
     more = (
-        ". One file can't be split over layers: raise --max-layer-size, make the file smaller, or pass --allow-oversized to "
-        "leave this one layer above the limit"
+        f". {why} can't be split over layers: raise --max-layer-size, make it smaller, or pass --allow-oversized to leave this "
+        "one layer above the limit"
     )
     return UnsplittableError(found + more if advice else found)
 

@@ -9,6 +9,7 @@ from layerkit.compare.changes import Changes
 from layerkit.compare.sharing import Sharing
 from layerkit.costs.contents import Contents
 from layerkit.image.referrers import Kind
+from layerkit.report.planned import Planned
 from layerkit.report.summary import ImageSummary, LayerSummary, PlatformSummary, ReferrerSummary
 
 
@@ -46,6 +47,10 @@ def changes_document(changes: Changes) -> dict[str, Any]:
 
 def sharing_document(sharing: Sharing) -> dict[str, Any]:
     return asdict(sharing)
+
+
+def planned_document(planned: Planned) -> dict[str, Any]:
+    return asdict(planned)
 
 
 def contents_document(contents: Contents, advice: Sequence[Advice]) -> dict[str, Any]:

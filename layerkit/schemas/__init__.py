@@ -13,6 +13,7 @@ DOCUMENTS = {
     "inspect": "inspect IMAGE",
     "inspect-several": "inspect IMAGE IMAGE...",
     "contents": "part of inspect --files",
+    "planned": "part of inspect --plan and of --dry-run",
     "diff": "diff",
     "check": "check",
     "fix": "fix",
@@ -30,6 +31,9 @@ DOCUMENTS = {
 VERSIONS = dict.fromkeys(DOCUMENTS, 1)
 """Counted up for a document when a field goes or comes to mean something else; new fields keep it."""
 
+_PARTS = {"inspect": ("contents", "planned"), "dry-run": ("planned",)}
+"""Which others a schema refers to."""
+
 
 def document(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """`fields`, after the name and version of what they are."""
@@ -39,8 +43,8 @@ def document(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 def schema(name: str) -> dict[str, Any]:
     """The schema of a document, with those that it refers to in its `$defs`, so that it needs no other file."""
     found = _read(name)
-    if name == "inspect":
-        found["$defs"]["contents"] = _read("contents")
+    for part in _PARTS.get(name, ()):
+        found["$defs"][part] = _read(part)
     return found
 
 

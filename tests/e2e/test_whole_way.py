@@ -181,6 +181,7 @@ def test_dry_run_sends_nothing(tmp_path: Path, registry: Served) -> None:
     assert max(map(len, plan.out.splitlines())) <= 80
     as_json = json.loads(layerkit(tmp_path, *arguments, "--dry-run", "--json").out)
     assert not any(blob["there"] for blob in as_json["blobs"])
+    assert [layer["there"] for layer in as_json["planned"][0]["after"]] == [False] * len(as_json["planned"][0]["after"])
     pushed = layerkit(tmp_path, *arguments)
     assert as_json["reference"] == pushed.out.strip()
     again = json.loads(layerkit(tmp_path, *arguments, "--dry-run", "--json").out)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from layerkit.errors import CannotFixError, UnsplittableError
 from layerkit.plan.placement import Replan
-from layerkit.plan.planner import FRAME, MOST_SHELVES, WARY, WINDOW, Constraints, Planner
+from layerkit.plan.planner import FRAME, MOST_SHELVES, WARY, WINDOW, Constraints, Planner, Stuck, too_large
 from layerkit.tar.framing import Framer, Member
 from layerkit.tar.header import Kind
 from tests import tar_building as tar
@@ -320,3 +320,14 @@ def test_repeated_entries_alone_may_fill_a_part(limit: int) -> None:
         assert "--max-layer-size" in str(error)
     else:
         assert max(map(len, parts)) <= limit
+
+
+def test_the_error_says_what_is_too_large() -> None:
+    (first,) = members_of(tar.file("big", b"x" * 600))
+    alone = str(too_large("layer", Stuck(first, 1), 900, 500))
+    assert alone.startswith(
+        "layer: big is 900 bytes compressed (600 bytes as a file), over the limit of 500 bytes. One file can't"
+    )
+    together = str(too_large("layer", Stuck(first, 3), 900, 500))
+    assert together.startswith("layer: big and 2 members that must stay with it are 900 bytes compressed, over the limit")
+    assert "What belongs together (hard links" in together

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerkit.report.sizes import format_seconds, format_share, format_size
-from layerkit.sizes import parse_size
+from layerkit.sizes import parse_rate, parse_size
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,32 @@ def test_times_and_shares() -> None:
     assert [format_seconds(value) for value in (4.4, 65, 3720)] == ["4 s", "1 min 05 s", "1 h 02 min"]
     assert [format_share(part, 1000) for part in (0, 1, 370, 1000)] == ["0 %", "<1 %", "37 %", "100 %"]
     assert format_share(1, 0) == "0 %"
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("50Mbit", 6_250_000),
+        ("1 Gbit/s", 125_000_000),
+        ("8bit/s", 1),
+        ("100kbps", 12_500),
+        ("10MB", 10_000_000),
+        ("1.5MB/s", 1_500_000),
+    ],
+)
+def test_rates(text: str, rate: float) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "50", "fast", "0Mbit", "-1MB", "1e9MB", "9" * 40 + "MB", "1MiB"])
+def test_what_is_no_rate(text: str) -> None:
+    with pytest.raises(ValueError, match="is no rate"):
+        parse_rate(text)
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_rate_or_refused(text: str) -> None:
+    try:
+        assert parse_rate(text) >= 1
+    except ValueError as error:
+        assert "is no rate" in str(error)

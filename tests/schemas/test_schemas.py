@@ -55,6 +55,8 @@ def test_each_is_valid_and_closed(name: str) -> None:
     [
         ("inspect", "inspect image.tar", 0),
         ("inspect", "inspect --files 5 image.tar", 0),
+        ("inspect", f"inspect --plan image.tar --max-layer-size {LIMIT}", 0),
+        ("dry-run", f"fix-and-push image.tar AT/app/worker:1 --dry-run --rate 50Mbit --max-layer-size {LIMIT}", 0),
         ("inspect-several", "inspect image.tar other.tar", 0),
         ("inspect-several", "inspect --files 5 image.tar other.tar", 0),
         ("diff", "diff other.tar image.tar", 0),
