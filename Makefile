@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint type bench fuzz vendor clean
+.PHONY: help setup demo test lint type bench fuzz man vendor clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,10 @@ bench: .venv/.installed-bench ## layerkit and its alternatives, measured side by
 
 fuzz: .venv/.installed ## Inputs that nobody thought of, for some minutes (MINUTES=5 SEED=1)
 	@nice $(BIN)/python -m fuzz --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) $(ARGS)
+
+man: .venv/.installed ## Write the man pages again, from the commands' own help
+	@rm -f man/*.1
+	@$(BIN)/python -m layerkit.cli.man man
 
 vendor: ## Fetch the chart library of the HTML page again, as its authors publish it (needs npm)
 	@layerkit/report/page/files/d3-hierarchy/fetch

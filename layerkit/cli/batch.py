@@ -31,6 +31,7 @@ from layerkit.profiles import load_profiles
 from layerkit.progress import Progress
 from layerkit.report.sizes import format_seconds, format_size
 from layerkit.report.text import json_line, one_line, plural
+from layerkit.schemas import document
 from layerkit.state import State
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _listen(found: Iterable[Result], total: int, results: list[Result], progress
         for result in found:
             results.append(result)
             if not later:
-                click.echo(json_line(result.as_json()))
+                click.echo(json_line(document("batch", result.as_json())))
             if result.status is Status.FAILED:
                 progress.warn(f"{result.reference or result.line.image}: {result.error}")
             elif sys.stderr.isatty():
@@ -211,7 +212,7 @@ def _listen(found: Iterable[Result], total: int, results: list[Result], progress
                 progress.note(f"{len(results)} of {plural(total, 'image')}")
     finally:
         for result in results if later else ():
-            click.echo(json_line(result.as_json()))
+            click.echo(json_line(document("batch", result.as_json())))
 
 
 def _write_list(path: Path, lines: Sequence[Line]) -> None:

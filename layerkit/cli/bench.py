@@ -27,6 +27,7 @@ from layerkit.image.media_types import Compression
 from layerkit.progress import Progress
 from layerkit.report.sizes import format_share, format_size
 from layerkit.report.text import json_text, one_line
+from layerkit.schemas import document
 
 _DEFAULT_COMPRESSIONS = (
     CompressionChoice(None),
@@ -83,7 +84,7 @@ def command(
     if all(row.problem for row in rows):
         raise CannotFixError(rows[-1].problem)
     if as_json:
-        click.echo(json_text(_document(source, rows, runs, verify)))
+        click.echo(json_text(document("bench", _document(source, rows, runs, verify))))
         return
     print_tables(_table(source, rows, runs, verify), piped_width=80)
     for row in rows:

@@ -18,6 +18,7 @@ from layerkit.pusher.blank import blank_image
 from layerkit.pusher.push import RegistryDestination
 from layerkit.report.sizes import format_size
 from layerkit.report.text import json_text, one_line, plural
+from layerkit.schemas import document
 from layerkit.sources import open_image
 
 
@@ -55,7 +56,7 @@ def command(reference: str, platform: str | None, yes: bool, as_json: bool, conn
             destination.finish(empty)
     name = target.at(empty.root.digest)
     result = {"reference": name, "digest": empty.root.digest, "replaced": held.root.digest}
-    click.echo(json_text(result) if as_json else name)
+    click.echo(json_text(document("blank", result)) if as_json else name)
 
 
 def _platform(given: str | None, held: Image) -> Platform:

@@ -16,6 +16,7 @@ from layerkit.progress import Progress
 from layerkit.report.documents import changes_document
 from layerkit.report.summary import chosen
 from layerkit.report.text import json_text
+from layerkit.schemas import document
 
 DEFAULT_COUNT = 10
 
@@ -59,7 +60,7 @@ def command(
         for one, other in paired(before, after, platforms, progress)
     ]
     if as_json:
-        click.echo(json_text({"platforms": [changes_document(one) for one in found]}))
+        click.echo(json_text(document("diff", {"platforms": [changes_document(one) for one in found]})))
     else:
         show(found)
 

@@ -22,6 +22,7 @@ from layerkit.destinations import open_destination
 from layerkit.errors import UsageError
 from layerkit.progress import Progress
 from layerkit.report.text import json_text
+from layerkit.schemas import document
 from layerkit.sources.transports import Transport, parse_place
 
 
@@ -60,7 +61,7 @@ def command(
         done = deliver(source, options, destination, progress=progress, before_name=save)
     fixing.tell(done.fixed, source, progress)
     to_stdout = output == "-"  # the image itself is there: what else there is to say goes to standard error
-    text = json_text({"digest": done.digest, **fixing.as_json(done.fixed)}) if as_json else done.digest
+    text = json_text(document("fix", {"digest": done.digest, **fixing.as_json(done.fixed)})) if as_json else done.digest
     click.echo(text, err=to_stdout)
 
 

@@ -41,6 +41,7 @@ from layerkit.report.summary import chosen
 from layerkit.report.text import json_text
 from layerkit.rewrite import FixOptions, fix_image
 from layerkit.rewrite.options import MIN_LIMIT
+from layerkit.schemas import document
 from layerkit.state import State
 
 
@@ -113,7 +114,7 @@ def command(
         fixing.tell(done.fixed, source, progress)
     if as_json:
         result = {"reference": target.at(done.digest), "digest": done.digest, **fixing.as_json(done.fixed)}
-        click.echo(json_text(result))
+        click.echo(json_text(document("fix-and-push", result)))
     else:
         click.echo(target.at(done.digest))
 
@@ -178,7 +179,7 @@ def _dry_run(
             "planned": [planned_document(one) for one in planned],
             **fixing.as_json(fixed),
         }
-        click.echo(json_text(plan))
+        click.echo(json_text(document("dry-run", plan)))
         return
     click.echo(f"would push {target}\n@{fixed.image.root.digest}")
     print_plan(planned)

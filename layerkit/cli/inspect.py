@@ -24,6 +24,7 @@ from layerkit.report.findings import Finding, check
 from layerkit.report.planned import Planned
 from layerkit.report.summary import ImageSummary, chosen, summarise
 from layerkit.report.text import json_text
+from layerkit.schemas import document
 
 if TYPE_CHECKING:
     from layerkit.report.page import PlatformPage
@@ -120,12 +121,12 @@ def command(
         return
     told = [looked_at(read, number, context) for read in reads]
     if as_json:
-        document = image_document(summary)
+        fields = image_document(summary)
         if count:
-            document["contents"] = [contents_document(one.contents, one.advice) for one in told]
+            fields["contents"] = [contents_document(one.contents, one.advice) for one in told]
         if plan:
-            document["planned"] = [planned_document(one) for one in planned]
-        click.echo(json_text(document))
+            fields["planned"] = [planned_document(one) for one in planned]
+        click.echo(json_text(document("inspect", fields)))
     else:
         show(summary, told, planned)
 

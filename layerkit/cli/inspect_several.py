@@ -15,6 +15,7 @@ from layerkit.progress import Progress
 from layerkit.report.documents import sharing_document
 from layerkit.report.summary import chosen
 from layerkit.report.text import json_text
+from layerkit.schemas import document
 
 
 def show_shared(
@@ -42,7 +43,7 @@ def show_shared(
         reads = [[read_platform(image, one, layers) for one in ones] for image, ones in zip(images, running, strict=True)]
         found = replace(found, contents=shared_contents(reads))
     if as_json:
-        click.echo(json_text(sharing_document(found)))
+        click.echo(json_text(document("inspect-several", sharing_document(found))))
         return
     from layerkit.report.comparing import sharing_table
 

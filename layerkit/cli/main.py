@@ -38,6 +38,8 @@ COMMANDS = {
     "logout": "Forget the credentials for REGISTRY (registry.replicated.com unless given).",
     "blank": "Push an empty image over the tag of REFERENCE, where images can't be deleted.",
     "bench": "Measure how fast and how small IMAGE can be fixed on this machine.",
+    "schema": "Print the JSON Schema of what a command prints with --json.",
+    "completion": "Print the script that completes commands and options in a shell.",
     "sandbox": "Run a registry on 127.0.0.1 that answers as a real one does.",
 }
 """As `--help` lists them, without importing them: the first sentence of each one's own help."""

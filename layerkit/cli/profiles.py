@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from layerkit.profiles import Profile, load_profiles
 from layerkit.profiles.known import own_profiles
 from layerkit.progress import Progress
 from layerkit.report.sizes import format_size
+from layerkit.schemas import document
 
 PIPED_WIDTH = 160
 """Columns of a table that no terminal limits."""
@@ -30,16 +32,20 @@ def command(name: str | None, as_json: bool, progress: Progress) -> None:
     profiles = load_profiles(os.environ)
     if name is not None:
         profile = profiles.named(name)
-        click.echo(json.dumps(document(profile), indent=2) if as_json else "\n".join(lines(profile)))
+        click.echo(_printed([profile]) if as_json else "\n".join(lines(profile)))
         return
     if as_json:
-        click.echo(json.dumps([document(profile) for profile in profiles], indent=2))
+        click.echo(_printed(profiles))
         return
     _table(list(profiles))
     path = own_profiles(os.environ)
     if path is not None:
         there = "are among them" if path.exists() else "would be read too"
         progress.note(f"profiles of your own in {path} {there}")
+
+
+def _printed(profiles: Iterable[Profile]) -> str:
+    return json.dumps(document("profiles", {"profiles": [_fields(profile) for profile in profiles]}), indent=2)
 
 
 def values(profile: Profile) -> dict[str, Any]:
@@ -70,7 +76,7 @@ def values(profile: Profile) -> dict[str, Any]:
     }
 
 
-def document(profile: Profile) -> dict[str, Any]:
+def _fields(profile: Profile) -> dict[str, Any]:
     figures = {
         field: {"source": figure.source, "date": figure.date.isoformat() if figure.date else None}
         for field, figure in profile.figures.items()

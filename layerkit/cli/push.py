@@ -18,6 +18,7 @@ from layerkit.pusher.push import RegistryDestination
 from layerkit.report.findings import check
 from layerkit.report.sizes import format_size
 from layerkit.report.text import json_text
+from layerkit.schemas import document
 
 
 @click.command()
@@ -58,7 +59,7 @@ def command(
         except (BlobTooSlowError, BlobTooLargeError):
             progress.note(f"push sends layers as they are; to split them: layerkit fix-and-push {image} {target}")
             raise
-    click.echo(json_text({"reference": target.at(digest), "digest": digest}) if as_json else target.at(digest))
+    click.echo(json_text(document("push", {"reference": target.at(digest), "digest": digest})) if as_json else target.at(digest))
 
 
 def warn_of_refusals(image: Image, profile: Profile, progress: Progress) -> None:

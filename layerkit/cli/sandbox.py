@@ -2,6 +2,7 @@
 
 import errno
 import tempfile
+import textwrap
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
@@ -32,9 +33,11 @@ def login(text: str) -> tuple[str, str]:
 SECONDS = click.FloatRange(min=0)
 
 
-@click.command(
-    epilog="\b\nNAMEs for --as:\n" + "\n".join(f"  {name:<20} {dialect.title}" for name, dialect in dialects().items())
-)
+def _listed(name: str, title: str) -> str:
+    return textwrap.fill(title, 76, initial_indent=f"  {name:<20} ", subsequent_indent=" " * 23)
+
+
+@click.command(epilog="\b\nNAMEs for --as:\n" + "\n".join(_listed(name, dialect.title) for name, dialect in dialects().items()))
 @click.option(
     "--as",
     "dialect",

@@ -9,6 +9,7 @@ from layerkit.cli.options import Connection, connection_options, jobs_option, js
 from layerkit.filesystem import verify
 from layerkit.progress import Progress
 from layerkit.report.text import escaped, json_text
+from layerkit.schemas import document
 
 EXIT_DIFFERENT = 1
 
@@ -40,7 +41,7 @@ def command(
     images = [opened(spec, connection, progress, platforms) for spec in (before, after)]
     found = verify(images[0], images[1], platforms=platforms, progress=progress, jobs=jobs)
     if as_json:
-        click.echo(json_text([asdict(difference) for difference in found]))
+        click.echo(json_text(document("verify", {"differences": [asdict(one) for one in found]})))
     else:
         for difference in found:
             click.echo(escaped(str(difference)))

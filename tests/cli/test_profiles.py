@@ -54,12 +54,13 @@ def test_for_programs(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own.parent.mkdir()
     own.write_text('[mine]\nhosts = ["registry.example.com"]\nmax_layer_size = { value = "2GB", source = "its manual" }')
     assert run(["profiles", "--json"]) == 0
-    first, *others = json.loads(capsys.readouterr().out)
+    first, *others = json.loads(capsys.readouterr().out)["profiles"]
     assert (first["name"], first["hosts"], first["max_layer_size"]) == ("mine", ["registry.example.com"], 2_000_000_000)
     assert first["sources"]["max_layer_size"] == {"source": "its manual", "date": None}
     assert len(others) == len(list(KNOWN))
     assert run(["profiles", "google", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["creates_repositories"] is False
+    (google,) = json.loads(capsys.readouterr().out)["profiles"]
+    assert google["creates_repositories"] is False
 
 
 def test_what_cannot_be_meant(own: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ def test_different(layouts: tuple[str, str], capsys: pytest.CaptureFixture[str])
 
 def test_json(layouts: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verify", "--json", *layouts]) == 1
-    assert json.loads(capsys.readouterr().out)[1] == {
+    assert json.loads(capsys.readouterr().out)["differences"][1] == {
         "path": "/etc/passwd",
         "what": "mode",
         "before": "0644",
@@ -44,7 +44,7 @@ def test_json(layouts: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> N
         "platform": "",
     }
     assert run(["verify", "--json", layouts[0], layouts[0]]) == 0
-    assert json.loads(capsys.readouterr().out) == []
+    assert json.loads(capsys.readouterr().out)["differences"] == []
 
 
 def test_usage(layouts: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
