@@ -253,6 +253,16 @@ def hazards(under: str = "") -> dict[str, Hazard]:
             unpacks=False,
             may_refuse=True,
         ),
+        "overlay's mark given twice": Hazard(
+            [[old("d/old")]],
+            [
+                directory(u + "d", xattrs={"user.overlay.opaque": "y"}, **d),
+                file(u + "y"),
+                directory(u + "d", xattrs={"user.overlay.opaque": "y", "user.fuseoverlayfs.opaque": "y"}, **d),
+                file(u + "z"),
+            ],
+            may_refuse=True,
+        ),
         "overlay's mark on a shelf": Hazard(
             [],
             [

@@ -211,7 +211,7 @@ class Placement:
         """A directory's entry with an overlay's mark hides all that lower layers, earlier parts included, hold below it, like an
         opaque marker: it stays in one part with the first of that."""
         under = self._under.get(at.path)
-        if under is not None and under.first != self.part:
+        if (under is not None and under.first != self.part) or self._opaque.get(at.path, self.part) != self.part:
             raise Replan(glue=Glue(at.path, 0, member.start))
         self._opaque[at.path] = self.part
 
