@@ -1,11 +1,13 @@
 """`layerkit diff`: what one release adds to another, by package, directory and file, in compressed bytes."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
 from layerkit.cli.images import opened
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, verbosity
+from layerkit.cli.pages import html_option, write_page
 from layerkit.cli.printing import print_tables
 from layerkit.compare.changes import Changes
 from layerkit.compare.comparing import changes_of
@@ -33,6 +35,7 @@ DEFAULT_COUNT = 10
     metavar="N",
     help="List the N most expensive of everything.",
 )
+@html_option
 @platform_option
 @json_option
 @connection_options
@@ -41,6 +44,7 @@ def command(
     old: str,
     new: str,
     count: int,
+    html: Path | None,
     platforms: tuple[str, ...],
     as_json: bool,
     connection: Connection,
@@ -59,7 +63,11 @@ def command(
         changes_of(read_platform(before, one, layers), read_platform(after, other, layers), count)
         for one, other in paired(before, after, platforms, progress)
     ]
-    if as_json:
+    if html is not None:
+        from layerkit.report.page import changes_page
+
+        write_page(html, changes_page(before.name, after.name, found), progress)
+    elif as_json:
         click.echo(json_text(document("diff", {"platforms": [changes_document(one) for one in found]})))
     else:
         show(found)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -12,6 +12,7 @@ from layerkit.cli.choosing import profile_for_image, profile_option
 from layerkit.cli.images import opened
 from layerkit.cli.inspect_several import show_shared
 from layerkit.cli.options import Connection, connection_options, json_option, platform_option, rate_option, size, verbosity
+from layerkit.cli.pages import html_option, write_page
 from layerkit.cli.planning import plan_for
 from layerkit.cli.printing import print_tables
 from layerkit.costs.contents import Contents
@@ -20,14 +21,11 @@ from layerkit.costs.summing import contents_of
 from layerkit.image.media_types import Compression
 from layerkit.progress import Progress
 from layerkit.report.documents import contents_document, image_document, planned_document
-from layerkit.report.findings import Finding, check
+from layerkit.report.findings import check
 from layerkit.report.planned import Planned
 from layerkit.report.summary import ImageSummary, chosen, summarise
 from layerkit.report.text import json_text
 from layerkit.schemas import document
-
-if TYPE_CHECKING:
-    from layerkit.report.page import PlatformPage
 
 DEFAULT_FILES = 10
 LOOKED_AT = 1000
@@ -63,12 +61,7 @@ class OptionalNumber(click.Command):
 @profile_option
 @click.option("--plan", is_flag=True, help="Split the layers, and show before and after: what fix makes of it.")
 @rate_option
-@click.option(
-    "--html",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write a page to look at, which needs no network.",
-)
+@html_option
 @platform_option
 @json_option
 @connection_options
@@ -110,14 +103,13 @@ def command(
     reads = (read_platform(source, one, layers) for one in chosen(source, platforms)) if count else ()
     number = count or DEFAULT_FILES
     if html is not None:
-        from layerkit.report.page import PlatformPage, platform_page
+        from layerkit.report.page import PlatformPage, image_page, platform_page
 
         pages = [
             platform_page(read, *looked_at(read, number, context), plans) if read is not None else PlatformPage(planned=plans)
             for read, plans in zip_longest(reads, planned)
         ]
-        write_html(html, summary, pages, check(source, profile, limit, platforms))
-        progress.note(f"{html}: written")
+        write_page(html, image_page(summary, pages, check(source, profile, limit, platforms)), progress)
         return
     told = [looked_at(read, number, context) for read in reads]
     if as_json:
@@ -143,16 +135,6 @@ def looked_at(read: PlatformFiles, count: int, context: Context) -> Told:
     tally = Tally(rules)
     contents = contents_of(read, max(count, LOOKED_AT), [tally])
     return Told(contents.first(count), advise(contents, tally, rules, context)[:count])
-
-
-def write_html(path: Path, summary: ImageSummary, pages: Sequence["PlatformPage"], findings: Sequence[Finding]) -> None:
-    """The page appears whole or not at all."""
-    from layerkit.destinations.whole_file import WholeFile
-    from layerkit.report.page import image_page
-
-    with WholeFile(path) as file:
-        file.write(image_page(summary, pages, findings).encode())
-        file.commit()
 
 
 def show(summary: ImageSummary, told: Sequence[Told], planned: Sequence[Planned]) -> None:

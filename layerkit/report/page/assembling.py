@@ -11,22 +11,30 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
+from layerkit.compare.changes import Changes
 from layerkit.report.findings import Finding
+from layerkit.report.page.changes import changes_document
 from layerkit.report.page.document import PlatformPage, page_document
 from layerkit.report.summary import ImageSummary
 
-_SCRIPTS = ("text.js", "charts.js", "tree.js", "map.js", "sections.js", "page.js")
-"""In the order in which they need each other."""
+_IMAGE = ("d3-hierarchy/d3-hierarchy.min.js", "text.js", "charts.js", "tree.js", "map.js", "sections.js", "frame.js", "page.js")
+_CHANGES = ("text.js", "sections.js", "frame.js", "changes.js")
+"""Scripts, in the order in which they need each other."""
 
 
 def image_page(summary: ImageSummary, platforms: Sequence[PlatformPage] = (), findings: Sequence[Finding] = ()) -> str:
     """`platforms` go with the summary's, in their order; none: nothing is known beyond it."""
-    return assembled(page_document(summary, platforms, findings))
+    return _assembled(page_document(summary, platforms, findings), _IMAGE)
 
 
-def assembled(document: dict[str, Any]) -> str:
+def changes_page(old: str, new: str, platforms: Sequence[Changes]) -> str:
+    """`old` and `new`: what the images are called."""
+    return _assembled(changes_document(old, new, platforms), _CHANGES)
+
+
+def _assembled(document: dict[str, Any], scripts_of: Sequence[str]) -> str:
     style = _file("page.css")
-    scripts = [_library(), *map(_file, _SCRIPTS)]
+    scripts = [_script(name) for name in scripts_of]
     policy = (
         f"default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts))}"
@@ -48,9 +56,10 @@ def embedded(value: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _library() -> str:
-    """With its licence, which goes wherever it goes."""
-    return f"/*\n{_file('d3-hierarchy/LICENSE')}*/\n{_file('d3-hierarchy/d3-hierarchy.min.js')}"
+def _script(name: str) -> str:
+    """A library's with its licence, which goes wherever it goes."""
+    folder, slash, _ = name.rpartition("/")
+    return f"/*\n{_file(f'{folder}/LICENSE')}*/\n{_file(name)}" if slash else _file(name)
 
 
 def _file(name: str) -> str:

@@ -13,7 +13,7 @@ from layerkit.advice import Advice
 from layerkit.costs.contents import Contents, LayerFound, Node
 from layerkit.image.digest import Digest, short
 from layerkit.report.findings import Finding
-from layerkit.report.page.text import shown
+from layerkit.report.page.text import LINE, MOST_ROWS, rows_of, shortened, shown
 from layerkit.report.page.tree import columns
 from layerkit.report.planned import Planned, PlannedLayer
 from layerkit.report.summary import ImageSummary, LayerSummary, PlatformSummary
@@ -26,12 +26,6 @@ MOST_LAYERS = 1_000
 """Over all platforms; each has its share."""
 
 MOST_PLATFORMS = 40
-MOST_ROWS = 200
-"""Of each list."""
-
-_LINE = 400
-"""Characters of a path, a command, a message."""
-
 _LISTS = (
     "largest",
     "directories",
@@ -66,16 +60,16 @@ def page_document(summary: ImageSummary, pages: Sequence[PlatformPage], findings
     pairs = list(zip(summary.platforms, pages, strict=True))[:MOST_PLATFORMS]
     share = len(pairs) or 1
     return {
-        "name": shown(summary.name, _LINE),
+        "name": shown(summary.name, LINE),
         "kind": summary.kind,
-        "names": [shown(name, _LINE) for name in summary.names[:10]],
+        "names": [shown(name, LINE) for name in summary.names[:10]],
         "digest": summary.digest,
         "size": summary.size,
         "limit": summary.limit,
-        "findings": _rows([asdict(finding) for finding in findings]),
+        "findings": rows_of([asdict(finding) for finding in findings]),
         "findingCount": len(findings),
         "about": counted(found.kind.value for found in summary.referrers),
-        "absent": _rows(summary.absent[:10]),
+        "absent": rows_of(summary.absent[:10]),
         "absentCount": len(summary.absent),
         "platformCount": len(summary.platforms),
         "platforms": [_platform(one, page, MOST_NODES // share, max(20, MOST_LAYERS // share)) for one, page in pairs],
@@ -89,7 +83,7 @@ def _platform(summary: PlatformSummary, page: PlatformPage, nodes: int, layers: 
     for layer in summary.layers:
         first.setdefault(layer.digest, layer.number)
     return {
-        "platform": shown(summary.platform, _LINE),
+        "platform": shown(summary.platform, LINE),
         "digest": summary.digest,
         "size": sum({layer.digest: layer.size for layer in summary.layers}.values()),
         "layerCount": len(summary.layers),
@@ -113,7 +107,7 @@ def _layer(layer: LayerSummary, found: LayerFound | None, first: int) -> dict[st
         "digest": short(layer.digest),
         "size": layer.size,
         "type": layer.compression.value if layer.compression else shown(layer.media_type, 80),
-        "command": shown(layer.command, _LINE),
+        "command": shown(layer.command, LINE),
         "present": layer.present,
         "exceeds": layer.exceeds,
         "found": None,
@@ -127,17 +121,17 @@ def _contents(contents: Contents) -> dict[str, Any]:
     """All but its layers, which are told with the summary's."""
     values = asdict(contents)
     del values["layers"]
-    values["platform"] = shown(contents.platform, _LINE)
+    values["platform"] = shown(contents.platform, LINE)
     values["estimated"] = any(layer.estimated for layer in contents.layers)
     for name in _LISTS:
-        values[name] = _rows(values[name])
+        values[name] = rows_of(values[name])
     return values
 
 
 def _advice(advice: Advice) -> dict[str, Any]:
     """Its help may have several lines."""
-    help_lines = [shown(line, _LINE) for line in advice.help.splitlines()[:20]]
-    return {**asdict(advice), **_short(asdict(advice)), "help": "\n".join(help_lines), "paths": _rows(advice.paths[:10])}
+    help_lines = [shown(line, LINE) for line in advice.help.splitlines()[:20]]
+    return {**asdict(advice), **shortened(asdict(advice)), "help": "\n".join(help_lines), "paths": rows_of(advice.paths[:10])}
 
 
 def _planned(planned: Planned, layers: int) -> dict[str, Any]:
@@ -148,26 +142,11 @@ def _planned(planned: Planned, layers: int) -> dict[str, Any]:
         "afterCount": len(planned.after),
         "afterSize": sum({layer.digest: layer.size for layer in planned.after}.values()),
         "limit": planned.limit,
-        "takenOut": _rows(planned.taken_out),
+        "takenOut": rows_of(planned.taken_out),
         "send": planned.send,
         "seconds": planned.seconds,
     }
 
 
 def _planned_layer(layer: PlannedLayer) -> dict[str, Any]:
-    return {**asdict(layer), "digest": short(Digest(layer.digest)), "holds": _rows(layer.holds[:5])}
-
-
-def _rows(values: Sequence[Any]) -> list[Any]:
-    """The first of them, made short."""
-    return [_short(value) for value in values[:MOST_ROWS]]
-
-
-def _short(value: Any) -> Any:
-    if isinstance(value, str):
-        return shown(value, _LINE)
-    if isinstance(value, dict):
-        return {key: _short(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_short(one) for one in value[:20]]
-    return value
+    return {**asdict(layer), "digest": short(Digest(layer.digest)), "holds": rows_of(layer.holds[:5])}

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from layerkit.costs.contents import Contents, FileFound, Node
 from layerkit.report.page import PlatformPage, image_page
-from layerkit.report.page.document import MOST_PLATFORMS, MOST_ROWS, page_document
+from layerkit.report.page.document import MOST_PLATFORMS, page_document
+from layerkit.report.page.text import MOST_ROWS
 from layerkit.report.planned import Planned, PlannedLayer
 from tests.report.page.sample import LIMIT, image_summary, layer_summary, many, platform_summary, ranker
 
