@@ -27,6 +27,7 @@ from layerkit.report.text import escaped
 COMMANDS = {
     "inspect": "Show platforms, layers, attestations and what exceeds the limit.",
     "diff": "Show what a release adds to the one before, and what a push of it sends.",
+    "explore": "Walk through an image: its layers, and what each file costs to push.",
     "check": "Say what a registry would refuse about IMAGE.",
     "fix": "Write the rewritten image to OUTPUT.",
     "push": "Upload the image as it is, the tag last.",

@@ -113,9 +113,10 @@ class LayerFiles:
     def path_of(self, number: int) -> bytes:
         """As the layer has it, without a leading slash."""
         folder, name = self.folder[number], self.name_of(number)
-        if folder != self._last[0]:
-            self._last = folder, self.folders.path(folder)
-        above = self._last[1]
+        last = self._last
+        if folder != last[0]:
+            last = self._last = folder, self.folders.path(folder)
+        above = last[1]
         return above + b"/" + name if above else name
 
     def place_of(self, number: int) -> int:

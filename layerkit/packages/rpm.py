@@ -30,15 +30,19 @@ def read(files: Files, problem: Problem) -> Iterator[Installed]:
 
 
 def _read(data: bytes, path: bytes, headers: Callable[[bytes], Iterator[bytes]], problem: Problem) -> Iterator[Installed]:
-    unread = 0
+    unread = count = 0
     try:
         for blob in headers(data):
             header = read_header(blob)
+            count += 1
             if header is None:
                 unread += 1
             else:
                 yield Installed("rpm", header.name, header.version, path, header.paths)
     except DatabaseError as error:
         problem(path, str(error))
+    else:
+        if not count:
+            problem(path, "there is no package in it")
     if unread:
         problem(path, f"{unread:,} packages whose headers can't be read")

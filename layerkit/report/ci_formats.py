@@ -107,7 +107,11 @@ def _result(finding: Finding, index: int, name: str) -> dict[str, Any]:
 def _uri(name: str) -> str:
     """A path is a relative reference, in which a colon would end a scheme."""
     safe = "/:@" if name.startswith("docker://") else "/"
-    return quote(name.encode("utf-8", "surrogateescape"), safe=safe)
+    try:
+        data = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a pair that stands for no byte
+        data = name.encode("utf-8", "backslashreplace")
+    return quote(data, safe=safe)
 
 
 def _documentation(urls: Sequence[str]) -> str | None:

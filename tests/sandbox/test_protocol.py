@@ -15,6 +15,7 @@ from layerkit.image.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MAN
 from layerkit.report.validation import validate
 from layerkit.sandbox import Limits, Sandbox
 from layerkit.sources import open_image
+from tests.sources.builders import tar
 
 
 @dataclass
@@ -283,8 +284,8 @@ def test_deletion(client: Client) -> None:
 
 
 def test_what_is_pushed_is_an_oci_layout(client: Client, tmp_path: Path) -> None:
-    client.put(client.manifest(b"one" + bytes(1024)), "1.0")
-    client.put(client.manifest(b"two" + bytes(1024)), "2.0")
+    client.put(client.manifest(tar({"one": b"1"})), "1.0")
+    client.put(client.manifest(tar({"two": b"2"})), "2.0")
     image = open_image(f"oci:{tmp_path}/store:app:2.0")
     assert validate(image) == []
 
