@@ -78,7 +78,6 @@ def command(
         return Group(*map(plan_table, planned)) if planned else Text("\n".join(reading.warnings))
 
     app = Explorer(source.name, Reading(choose), limit, summary, plan)
-    import sys as _s; _s.setswitchinterval(float(__import__("os").environ.get("SW","0.005")))
     app.run()
     if app.return_code:
         raise click.exceptions.Exit(app.return_code)

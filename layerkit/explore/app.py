@@ -1,4 +1,6 @@
-"""The screen: layers on the left, their files on the right. In: a `Reading`. Out: nothing; it ends when the user has seen enough.
+"""The screen: layers on the left, their files on the right.
+
+In: a `Reading`. Out: nothing; it ends when the user has seen enough.
 """
 
 import threading
@@ -49,12 +51,11 @@ class Explorer(App[None]):
     TITLE = "layerkit"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,ctrl+c", "leave", "Quit", priority=True),
+        Binding("q,ctrl+c", "leave", "Quit", key_display="q", priority=True),
         Binding("a", "all", "All layers"),
         Binding("n", "order", "By name"),
         Binding("slash", "find", "Filter"),
         Binding("escape", "no_filter", show=False),
-        Binding("space", "fold", "Fold", show=False),
         Binding("f", "tab('files')", "Files"),
         Binding("s", "tab('summary')", "Summary"),
         Binding("p", "tab('plan')", "Plan"),
@@ -272,7 +273,8 @@ class Explorer(App[None]):
             node.add_leaf(Text(f"… {len(rest):,} more, {cost}", style="italic"), _MORE)
 
     def _label(self, child: Shown) -> Text:
-        label = Text(f"{format_size(child.cost):>8}  ", style="dim" if child.folder is None else "bold")
+        indent = "" if child.folder is not None else "  "  # where directories have their arrow
+        label = Text(f"{indent}{format_size(child.cost):>8}  ", style="dim" if child.folder is None else "bold")
         label.append(one_line(child.name) or "/", style=_STYLES[child.state])
         if child.folder is not None:
             label.append(f"/  {plural(child.files, 'file')}", style="dim")
@@ -310,13 +312,13 @@ class Explorer(App[None]):
             if len(node.children) != 1 or not isinstance(node.children[0].data, Shown) or node.children[0].data.folder is None:
                 return
             node = node.children[0]
-            self._open(node)
+            self._fill_once(node)
+            node.expand()
 
-    def _open(self, node: "TreeNode[Entry]") -> None:
+    def _fill_once(self, node: "TreeNode[Entry]") -> None:
         data = node.data
         if isinstance(data, Shown) and data.folder is not None and not node.children:
             self._fill(node, data, self._path(node), set(), depth=0, limit=MAX_SHOWN)
-        node.expand()
 
     # Summary and plan
 
@@ -346,7 +348,7 @@ class Explorer(App[None]):
 
     @on(Tree.NodeExpanded, "#tree")
     def _expanded(self, event: "Tree.NodeExpanded[Entry]") -> None:
-        self._open(event.node)
+        self._fill_once(event.node)
 
     @on(Tree.NodeSelected, "#tree")
     def _selected(self, event: "Tree.NodeSelected[Entry]") -> None:
@@ -394,11 +396,6 @@ class Explorer(App[None]):
         box.value = ""
         box.display = False
         self.query_one("#tree", Tree).focus()
-
-    def action_fold(self) -> None:
-        node = self.query_one("#tree", Tree).cursor_node
-        if node is not None:
-            node.toggle()
 
     def action_tab(self, name: str) -> None:
         self.query_one("#right", TabbedContent).active = name
