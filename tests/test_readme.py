@@ -21,7 +21,12 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-LINES = [line.partition("| ")[2] or line for block in blocks("sh") for line in block.splitlines() if "layerkit " in line]
+LINES = [
+    line.partition("| ")[2] or line
+    for block in blocks("sh")
+    for line in block.splitlines()
+    if re.search(r"(^|\| )layerkit ", line)
+]
 
 
 @pytest.mark.parametrize("line", LINES)
