@@ -74,7 +74,7 @@ class Neighbourhood:
         last = near + _SPAN // 2
         spans = (self._candidates(max(end - _SPAN, self.base), end) for end in range(last, self.base, -_SPAN))
         most = 8 * last
-        starts = self._starts((bit for bit in sorted(span, reverse=True) if bit < most) for span in spans)
+        starts = self._starts(((bit, size) for bit, size in sorted(span.items(), reverse=True) if bit < most) for span in spans)
         for behind, found in enumerate(starts, start=1):
             if found.raw <= raw:
                 return found
@@ -87,7 +87,7 @@ class Neighbourhood:
         first, limit = max(self._near(raw) - _SPAN // 2, self.base), self.base + len(self.stream)
         spans = (self._candidates(begin, min(begin + _SPAN, limit)) for begin in range(first, limit, _SPAN))
         least = 0
-        for found in self._starts((bit for bit in sorted(span) if bit >= least) for span in spans):
+        for found in self._starts(((bit, size) for bit, size in sorted(span.items()) if bit >= least) for span in spans):
             if found.raw >= raw:
                 return found
             least = 8 * self._reaching(found, raw)  # some encoders make a block of every hundred bytes
@@ -115,28 +115,37 @@ class Neighbourhood:
         share = (raw - raw_low) / max(raw_high - raw_low, 1)
         return min(max(int(low + (high - low) * share), low), high)
 
-    def _candidates(self, begin: int, end: int) -> set[int]:
-        """Bit offsets, in stream bytes [begin, end), at which a block may start."""
+    def _candidates(self, begin: int, end: int) -> dict[int, int]:
+        """Bit offsets, in stream bytes [begin, end), at which a block may start; with the bytes of the stored block before it, 0
+        where there is none."""
         piece = self.stream[begin - self.base : end - self.base + _HEADER]
-        found = {8 * begin + bit for bit in dynamic_headers(piece, 8 * (end - begin))}
+        found = dict.fromkeys((8 * begin + bit for bit in dynamic_headers(piece, 8 * (end - begin))), 0)
         back = max(begin - _LONGEST_STORED, self.base)
         stored = ends_of_stored(self.stream[back - self.base : end - self.base])
-        return found | {8 * (back + at) for at in stored if begin <= back + at < end}
+        return found | {8 * (back + at): size for at, size in stored if begin <= back + at < end}
 
-    def _starts(self, spans: Iterable[Iterable[int]]) -> Iterator[Boundary]:
-        """Those candidates at which a block starts beyond doubt."""
+    def _starts(self, spans: Iterable[Iterable[tuple[int, int]]]) -> Iterator[Boundary]:
+        """Those candidates at which a block starts beyond doubt. `spans`: of bits, and the sizes of stored blocks before them."""
         alike = 0
         for span in spans:
-            for bit in span:
+            for bit, stored in span:
                 first, last = self._possible(bit)
                 found = [raw for raw in range(first, last + 1) if self._gives(bit, raw, _TASTE, _GLIMPSE)]
                 if len(found) <= _MOST_ALIKE:
                     found = [raw for raw in found if self._gives(bit, raw, self._proven(bit))]
-                if len(found) == 1:
+                if len(found) == 1 and self._follows(bit, found[0], stored):
                     yield Boundary(found[0], bit)
                 alike += len(found) > 1
                 if len(found) > 1 and alike >= _MOST_ALIKE:
                     break  # so it goes on for a while: blocks of some hundred bytes are thousands in a file of zeros
+
+    def _follows(self, bit: int, raw: int, size: int) -> bool:
+        """Does a stored block of so many bytes end there, as far as that can be seen here? Within a block of fixed codes, three
+        bits that look like the header of another one are common, and what is behind them inflates as it should; but none ends
+        there."""
+        seen = min(size, bit // 8 - self.base, raw - self.raw_base)
+        stream, came = bit // 8 - self.base, raw - self.raw_base
+        return self.stream[stream - seen : stream] == self.raw[came - seen : came]
 
     def _possible(self, bit: int) -> tuple[int, int]:
         """The raw offsets that `bit` may have, by how much comes out from there to places whose count is known."""
@@ -198,7 +207,7 @@ def block_start(piece: bytes, bits: int) -> int | None:
         end = min(begin + _SPAN, bits // 8)
         found = {8 * begin + bit for bit in dynamic_headers(piece[begin : end + _HEADER], 8 * (end - begin))}
         back = max(begin - _LONGEST_STORED, 0)
-        found.update(8 * (back + at) for at in ends_of_stored(piece[back:end]) if begin <= back + at < end)
+        found.update(8 * (back + at) for at, _ in ends_of_stored(piece[back:end]) if begin <= back + at < end)
         for bit in sorted(found):
             behind = piece[bit // 8 : bit // 8 + CERTAIN]
             tastes = _TASTE, PROVEN, CERTAIN
@@ -279,11 +288,12 @@ def _at_least(bits: list[int]) -> list[int]:
     return found
 
 
-def ends_of_stored(piece: bytes) -> Iterator[int]:
-    """Byte offsets of what follows a stored block: before it come its length and the complement of that."""
+def ends_of_stored(piece: bytes) -> Iterator[tuple[int, int]]:
+    """Byte offsets of what follows a stored block, and its size: before it come that and its complement."""
     stream = int.from_bytes(piece, "little")
     differs = (stream ^ (stream >> 16)).to_bytes(len(piece), "little")
     at = differs.find(b"\xff\xff")
     while 0 <= at < len(piece) - 4:
-        yield at + 4 + int.from_bytes(piece[at : at + 2], "little")
+        size = int.from_bytes(piece[at : at + 2], "little")
+        yield at + 4 + size, size
         at = differs.find(b"\xff\xff", at + 1)

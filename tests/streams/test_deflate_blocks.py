@@ -73,7 +73,7 @@ def _is_header(piece: bytes, bit: int) -> bool:
 
 def test_a_stored_block_is_told_by_its_length_and_complement() -> None:
     piece = b"?" * 10 + b"\x05\x00\xfa\xff" + b"hello" + b"?" * 20
-    assert list(ends_of_stored(piece)) == [19]
+    assert list(ends_of_stored(piece)) == [(19, 5)]
 
 
 def boundaries(stream: bytes) -> dict[int, int]:
@@ -152,3 +152,18 @@ def test_blocks_of_a_hundred_bytes_are_not_all_tried(monkeypatch: pytest.MonkeyP
         assert known[after.bit] == after.raw
         assert cut - 4000 < before.raw <= cut <= after.raw < cut + 4000
     assert len(tried) < 4 * 80
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_what_looks_like_a_start_within_a_block_of_fixed_codes(seed: int) -> None:
+    """Three bits of a symbol that are a header, too: what is behind them inflates to the right bytes, but no block ends there."""
+    chance = random.Random(seed)
+    words = [chance.randbytes(chance.randint(3, 9)) for _ in range(20_000)]
+    data = b"".join(chance.choices(words, k=2_000_000 // 6))
+    compressor = zlib.compressobj(6, zlib.DEFLATED, 31, 9, zlib.Z_FIXED)
+    blob = compressor.compress(data) + compressor.flush()
+    known = boundaries(blob)
+    stream, outputs = streamed(blob)
+    for cut in range(100_000, 1_900_000, 20_000):
+        for found in (stream.last_before(outputs, cut), stream.first_after(outputs, cut)):
+            assert found is None or known.get(found.bit) == found.raw
