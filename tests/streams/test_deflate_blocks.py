@@ -154,8 +154,8 @@ def test_blocks_of_a_hundred_bytes_are_not_all_tried(monkeypatch: pytest.MonkeyP
     assert len(tried) < 4 * 80
 
 
-@pytest.mark.parametrize("seed", [0, 3])
-def test_what_looks_like_a_start_within_a_block_of_fixed_codes(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "near"), [(0, 1_455_470), (3, 454_560)])
+def test_what_looks_like_a_start_within_a_block_of_fixed_codes(seed: int, near: int) -> None:
     """Three bits of a symbol that are a header, too: what is behind them inflates to the right bytes, but no block ends there."""
     chance = random.Random(seed)
     words = [chance.randbytes(chance.randint(3, 9)) for _ in range(20_000)]
@@ -164,6 +164,6 @@ def test_what_looks_like_a_start_within_a_block_of_fixed_codes(seed: int) -> Non
     blob = compressor.compress(data) + compressor.flush()
     known = boundaries(blob)
     stream, outputs = streamed(blob)
-    for cut in range(100_000, 1_900_000, 20_000):
+    for cut in range(near - 20_000, near + 30_000, 10_000):
         for found in (stream.last_before(outputs, cut), stream.first_after(outputs, cut)):
             assert found is None or known.get(found.bit) == found.raw
