@@ -32,7 +32,9 @@ class Progress(Protocol):
         """One line that the reader should act on."""
 
 
-class _SilentTask:
+class SilentTask:
+    """Says nothing; what does may begin with it."""
+
     def advance(self, count: int) -> None:
         pass
 
@@ -50,7 +52,7 @@ class Silent:
     """A `Progress` that says nothing: the library's default."""
 
     def task(self, name: str, total: int) -> Task:
-        return _SilentTask()
+        return SilentTask()
 
     def note(self, text: str) -> None:
         pass

@@ -1,9 +1,6 @@
 """One line of progress for an image, however many blobs it has on their way."""
 
-from types import TracebackType
-from typing import Self
-
-from layerkit.progress import Progress, Task
+from layerkit.progress import Progress, SilentTask, Task
 
 
 class ImageProgress:
@@ -43,7 +40,7 @@ class Work:
         self._progress.warn(text)
 
 
-class _Part:
+class _Part(SilentTask):
     """A share of a task that others advance, too."""
 
     def __init__(self, task: Task | None) -> None:
@@ -52,12 +49,3 @@ class _Part:
     def advance(self, count: int) -> None:
         if self._task is not None:
             self._task.advance(count)
-
-    def close(self) -> None:
-        pass
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        pass

@@ -7,8 +7,6 @@ within a chunk of a layer.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 from layerkit.costs.image_files import ImageFiles
 from layerkit.costs.layer_files import FILE, LayerFiles
@@ -16,7 +14,7 @@ from layerkit.costs.reading import Layers, PlatformFiles, read_platform
 from layerkit.errors import LayerkitError
 from layerkit.explore.index import Found, Index, State
 from layerkit.image.image import Image, PlatformImage
-from layerkit.progress import Task
+from layerkit.progress import SilentTask, Task
 
 _WHITEOUT = b".wh."
 
@@ -25,23 +23,12 @@ class _StoppedError(Exception):
     """Nobody looks any more."""
 
 
-class _Counting:
-    """A `Task`."""
-
+class _Counting(SilentTask):
     def __init__(self, reading: "Reading") -> None:
         self._reading = reading
 
     def advance(self, count: int) -> None:
         self._reading.advance(count)
-
-    def close(self) -> None:
-        pass
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        pass
 
 
 class Reading:
