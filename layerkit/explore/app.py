@@ -234,7 +234,7 @@ class Explorer(App[None]):
         else:
             index = matching(of_layer(read.files, self._layer), text)
         took = monotonic() - began
-        self.call_from_thread(self._show, current, index, took)
+        self._hand_over(lambda: self._show(current, index, took))
 
     def _show(self, current: tuple[object, ...], index: Index, took: float) -> None:
         grown = self._shown[:2] == current[:2]
@@ -331,9 +331,17 @@ class Explorer(App[None]):
 
         def work() -> None:
             told = self._told[name](self._reading)
-            self.call_from_thread(self.query_one(f"#{name}-text", Static).update, told)
+            self._hand_over(lambda: self.query_one(f"#{name}-text", Static).update(told))
 
         threading.Thread(target=work, name=name, daemon=True).start()
+
+    def _hand_over(self, show: Callable[[], None]) -> None:
+        """From another thread to the screen, unless that is gone."""
+        try:
+            self.call_from_thread(show)
+        except RuntimeError:
+            if self.is_running:
+                raise
 
     # What the user does
 
