@@ -266,7 +266,7 @@ class _Rewrite:
         image = replace(self._image, root=root, blobs=blobs)
         while self._options.collapse_index:
             document = image.document(root)
-            if not isinstance(document, Index) or len(document.entries) != 1:
+            if not isinstance(document, Index) or len(document.entries) != 1 or not names_manifest(document.entries[0]):
                 break
             root = document.entries[0]
         return root

@@ -13,7 +13,7 @@ from layerkit.image.layout import REF_NAME
 from layerkit.image.manifest import Index, Manifest
 from layerkit.image.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Compression, Family
 from layerkit.profiles import GENERIC, REPLICATED
-from layerkit.rewrite import fix_image, options_for
+from layerkit.rewrite import FixOptions, fix_image, options_for
 from tests.images import (
     FIRST,
     LIMIT,
@@ -28,7 +28,7 @@ from tests.images import (
     small,
 )
 from tests.rewrite.rewriting import fixed
-from tests.sources.builders import Files, add_index, docker_archive, layout, put, write_tar
+from tests.sources.builders import Files, add_index, add_manifest, docker_archive, layout, put, write_tar
 
 
 def test_what_need_not_change_keeps_its_bytes(tmp_path: Path) -> None:
@@ -399,3 +399,12 @@ def test_what_is_about_another_image_is_not_brought_along(tmp_path: Path) -> Non
     for entry in (one, two):
         image = layerkit.open_image(f"oci-archive:{source}:{entry['annotations'][REF_NAME]}")
         assert [found.subject for found in image.referrers()] == [entry["digest"]]
+
+
+def test_an_index_of_something_else_stays_one(tmp_path: Path) -> None:
+    """What its entry says it is, is no manifest, whatever it holds."""
+    files: Files = {}
+    entry = {**add_manifest(files, "a"), "mediaType": "application/vnd.oci.image.layer.v1.tar"}
+    source = layerkit.open_image(write_tar(tmp_path / "image.tar", layout(files, add_index(files, [entry]))))
+    fixed = fix_image(source, FixOptions(max_layer_size=100_000, collapse_index=True)).image
+    assert len(source.platforms()) == len(fixed.platforms()) == 0
