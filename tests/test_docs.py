@@ -7,6 +7,7 @@ import pytest
 
 import layerkit
 from layerkit.profiles import KNOWN
+from layerkit.report.sizes import format_size
 from layerkit.sandbox import Limits, Sandbox
 from tests.images import attested_archive, large, small
 
@@ -58,7 +59,12 @@ def test_the_guide_to_the_library_runs(
     assert "missing.tar" in said
 
 
-def test_every_profile_is_explained() -> None:
-    text = (ROOT / "docs/registries.md").read_text()
+def test_every_profile_has_its_section() -> None:
+    """With the figures that the profile has."""
+    sections = re.split(r"^### ", (ROOT / "docs/registries.md").read_text(), flags=re.MULTILINE)
     for profile in KNOWN:
-        assert f"`{profile.name}`" in text, profile.name
+        (section,) = [one for one in sections if one.partition("\n")[0].endswith(f"(`{profile.name}`)")]
+        assert f"up to {format_size(profile.max_layer_size)}" in section
+        assert profile.login in section
+        assert ("attestations are taken out" in section) == (not profile.attestations)
+        assert ("has to be made beforehand" in section) == (not profile.creates_repositories)
