@@ -7,6 +7,7 @@ once more, to say what is in them; other layers aren't read. Nothing is written.
 from collections.abc import Callable, Iterator, Mapping
 
 from layerkit.costs.contents import Node
+from layerkit.costs.directory_sums import DOMINATED
 from layerkit.costs.layer_files import LayerFiles
 from layerkit.costs.reading import Layers
 from layerkit.costs.tree import REST, layer_tree
@@ -21,8 +22,6 @@ from layerkit.rewrite import Fixed, LayerChange
 
 MOST_HELD = 3
 """Directories or files that are named of a part."""
-_DOMINATED = 0.9
-"""What owes so much of its cost to one thing in it is that thing."""
 _WORTH_NAMING = 0.05
 """Of a part."""
 
@@ -94,7 +93,7 @@ class _Describing:
 
     def __init__(self, image: Image, progress: Progress) -> None:
         self._image = image
-        self._layers = Layers(progress)
+        self._layers = Layers(progress, contents=False)
         self._known: dict[Digest, tuple[str, ...]] = {}
 
     def holds(self, part: Descriptor, number: int) -> tuple[str, ...]:
@@ -118,7 +117,7 @@ def held(layer: LayerFiles) -> tuple[str, ...]:
 def _down(path: str, node: Node) -> tuple[str, Node]:
     while node.children:
         first = node.children[0]
-        if first.name == REST or first.cost < _DOMINATED * node.cost:
+        if first.name == REST or first.cost < DOMINATED * node.cost:
             break
         path, node = f"{path}/{first.name}", first
     return path, node

@@ -18,6 +18,7 @@ from layerkit.cli.printing import print_tables
 from layerkit.costs.contents import Contents
 from layerkit.costs.reading import Layers, PlatformFiles, read_platform
 from layerkit.costs.summing import contents_of
+from layerkit.image.image import PlatformImage
 from layerkit.image.media_types import Compression
 from layerkit.progress import Progress
 from layerkit.report.documents import contents_document, image_document, planned_document
@@ -99,19 +100,25 @@ def command(
     planned = plan_for(source, profile, limit, platforms, rate, progress) if plan else ()
     context = Context(limit, Compression.ZSTD in profile.compressions)
     layers = Layers(progress)
-    # One platform after the other, so that no more than one is in memory.
-    reads = (read_platform(source, one, layers) for one in chosen(source, platforms)) if count else ()
     number = count or DEFAULT_FILES
+
+    # One platform after the other, and nothing of its files is held when it was looked at.
+    def told_of(one: PlatformImage) -> Told:
+        return looked_at(read_platform(source, one, layers), number, context)
+
     if html is not None:
         from layerkit.report.page import PlatformPage, image_page, platform_page
 
-        pages = [
-            platform_page(read, *looked_at(read, number, context), plans) if read is not None else PlatformPage(planned=plans)
-            for read, plans in zip_longest(reads, planned)
-        ]
+        def page_of(one: PlatformImage, plans: Planned | None) -> PlatformPage:
+            if not count:
+                return PlatformPage(planned=plans)
+            read = read_platform(source, one, layers)
+            return platform_page(read, *looked_at(read, number, context), plans)
+
+        pages = [page_of(one, plans) for one, plans in zip_longest(chosen(source, platforms), planned)]
         write_page(html, image_page(summary, pages, check(source, profile, limit, platforms)), progress)
         return
-    told = [looked_at(read, number, context) for read in reads]
+    told = [told_of(one) for one in chosen(source, platforms)] if count else []
     if as_json:
         fields = image_document(summary)
         if count:

@@ -39,7 +39,7 @@ def show_shared(
         ]
     )
     if files:
-        layers = Layers(progress)
+        layers = Layers(progress, contents=False)
         reads = [[read_platform(image, one, layers) for one in ones] for image, ones in zip(images, running, strict=True)]
         found = replace(found, contents=shared_contents(reads))
     if as_json:

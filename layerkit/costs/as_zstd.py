@@ -39,7 +39,8 @@ class AsZstd:
     def _compare(self, end: Mark) -> None:
         """What a stretch between two marks costs is known."""
         size = end.raw - self._began.raw
-        self._zstd += len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(bytes(self._sample[:size])))
+        with memoryview(self._sample)[:size] as sample:
+            self._zstd += len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(sample))
         self._cost += end.cost - self._began.cost
         self._next = self._at + SAMPLED - SAMPLE
         self._sample.clear()

@@ -26,14 +26,17 @@ MAX_KEPT = 96 << 20
 class Kept:
     """Of all layers."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = MAX_KEPT, heads: int = MAX_HEADS) -> None:
+        """`room`: bytes of files that tell of packages; `heads`: beginnings."""
         self.whole: dict[tuple[int, int], bytes] = {}
         """By the layer's index and the member's number."""
         self.go: dict[tuple[int, int], GoModule] = {}
         """Likewise."""
         self.left_out = 0
         """Files that were wanted when there was no room any more."""
-        self._room = MAX_KEPT
+        self._room = room
+        self._most = heads
+        self._is_asked = room > 0
         self._heads: list[tuple[int, int, int, bytes]] = []
         """A heap of size, layer's index, member's number, head."""
 
@@ -44,6 +47,8 @@ class Kept:
 
     def reader(self, layer: LayerFiles, number: int, path: bytes) -> Reader | None:
         size = layer.sizes[number]
+        if not self._is_asked:
+            return None
         if wanted(path, size):
             if size <= self._room:
                 self._room -= size
@@ -53,12 +58,20 @@ class Kept:
             self.left_out += 1  # it is larger than any that was meant to be read
         if size >= MIN_GO and layer.modes[number] & _EXECUTABLE:
             return _Binary(self, size, layer.index, number)
-        if size >= MIN_HEAD and (len(self._heads) < MAX_HEADS or size > self._heads[0][0]):
+        if size >= MIN_HEAD and (len(self._heads) < self._most or size > self._heads[0][0]):
             return _Head(self, size, layer.index, number)
         return None
 
+    def forget(self, index: int) -> None:
+        """Nobody has that layer any more."""
+        for key in [key for key in self.whole if key[0] == index]:
+            self._room += len(self.whole.pop(key))
+        self.go = {key: module for key, module in self.go.items() if key[0] != index}
+        self._heads = [head for head in self._heads if head[1] != index]
+        heapq.heapify(self._heads)
+
     def keep_head(self, size: int, index: int, number: int, head: bytes) -> None:
-        push = heapq.heappush if len(self._heads) < MAX_HEADS else heapq.heappushpop
+        push = heapq.heappush if len(self._heads) < self._most else heapq.heappushpop
         push(self._heads, (size, index, number, head))
 
 

@@ -18,7 +18,7 @@ from layerkit.costs.positions import Positions
 from layerkit.errors import CannotFixError
 from layerkit.filesystem.directory import Directory
 from layerkit.filesystem.entry import mode_and_owner, split_head
-from layerkit.filesystem.layer_tree import LayerTree
+from layerkit.filesystem.layer_tree import LayerTree, is_whiteout
 from layerkit.image.blob import Buffer
 from layerkit.tar.framing import Framer, Member
 from layerkit.tar.header import BLOCK, HeaderError, Kind
@@ -38,6 +38,8 @@ _KINDS = tuple(Kind)
 _NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
 FILE = _NUMBERS[Kind.FILE]
 DIRECTORY = _NUMBERS[Kind.DIRECTORY]
+WHITEOUT = len(_KINDS)
+"""A file that hides something of lower layers, and is none itself."""
 
 
 class Reader(Protocol):
@@ -142,6 +144,7 @@ class LayerFiles:
         cost = self._positions.end(self.raw_size, cost)
         self.root = self._tree.close()
         self.cost = cost
+        del self._tree, self._framer  # what they remember isn't needed any more, and the tree leads back here
 
     def _added(self, members: Iterable[Member]) -> Iterator[Member]:
         """Each member when the tree asks for it, already in the columns."""
@@ -162,7 +165,7 @@ class LayerFiles:
             self.sizes.append(member.size)
             self.contents += _NO_DIGEST
             self._positions.add(member.start)
-            self.kinds.append(_NUMBERS[member.kind])
+            self.kinds.append(WHITEOUT if member.kind is Kind.FILE and is_whiteout(name) else _NUMBERS[member.kind])
             yield member
 
     def _fingerprint(self, data: Buffer) -> "_Content":

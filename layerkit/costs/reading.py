@@ -4,6 +4,7 @@ In: an image and one of its platforms. Out: `PlatformFiles`: all files of all la
 One thread inflates, one compares the blob's digest, one looks at the files.
 """
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
@@ -42,9 +43,11 @@ class PlatformFiles:
 class Layers:
     """Reads each layer once, whichever images have it."""
 
-    def __init__(self, progress: Progress, began: Callable[[LayerFiles], None] = lambda _: None) -> None:
-        """`began` is told of each distinct layer before it is read."""
-        self.kept = Kept()
+    def __init__(
+        self, progress: Progress, began: Callable[[Descriptor, LayerFiles], None] = lambda *_: None, *, contents: bool = True
+    ) -> None:
+        """`began` is told of each distinct layer before it is read. `contents`: is anything of files' contents to be kept?"""
+        self.kept = Kept() if contents else Kept(room=0, heads=0)
         self.progress = progress
         self._began = began
         self._read: WeakValueDictionary[Digest, LayerFiles] = WeakValueDictionary()
@@ -59,7 +62,8 @@ class Layers:
             label = f"layer {number} ({short(layer.digest)})"
             found = LayerFiles(f"{image.name}: {label}", self._count, self.kept)
             self._count += 1
-            self._began(found)
+            weakref.finalize(found, self.kept.forget, found.index)
+            self._began(layer, found)
             with self.progress.task(label, layer.size) as task:
                 _read(image.blob(layer), found, task)
             self._read[layer.digest] = found

@@ -122,6 +122,8 @@ class Explorer(App[None]):
     # What is known is looked at
 
     def _look(self) -> None:
+        if not self.query("#layers"):
+            return  # the screen is being taken down
         reading = self._reading
         table = self.query_one("#layers", DataTable)
         if reading.platform is not None and not table.row_count:
@@ -152,9 +154,8 @@ class Explorer(App[None]):
     def _follow(self, table: "DataTable[Text]") -> None:
         platform = self._reading.platform
         assert platform is not None
-        distinct = dict.fromkeys(layer.digest for layer in platform.manifest.layers)
-        digest = list(distinct)[len(self._reading.began) - 1] if len(self._reading.began) <= len(distinct) else None
-        number = next((at for at, one in enumerate(platform.manifest.layers, 1) if one.digest == digest), self._layer)
+        last = next(reversed(self._reading.began.copy()))
+        number = next(at for at, layer in enumerate(platform.manifest.layers, 1) if layer.digest == last)
         if number != self._layer:
             self._layer = number
             with self.prevent(DataTable.RowHighlighted):
@@ -208,11 +209,9 @@ class Explorer(App[None]):
     def _being_read(self) -> LayerFiles | None:
         """The columns of the layer that is shown, as far as they are there."""
         platform = self._reading.platform
-        if platform is None:
+        if platform is None or not platform.manifest.layers:
             return None
-        distinct = list(dict.fromkeys(layer.digest for layer in platform.manifest.layers))
-        at = distinct.index(platform.manifest.layers[self._layer - 1].digest)
-        return self._reading.began[at] if at < len(self._reading.began) else None
+        return self._reading.began.get(platform.manifest.layers[self._layer - 1].digest)
 
     def _refresh(self) -> None:
         """Has a list of files made if another one is due."""
@@ -237,6 +236,8 @@ class Explorer(App[None]):
         self._hand_over(lambda: self._show(current, index, took))
 
     def _show(self, current: tuple[object, ...], index: Index, took: float) -> None:
+        if not self.query("#tree"):
+            return  # as in `_look`
         grown = self._shown[:2] == current[:2]
         self._making = False
         self._wait = min(max(_LOOK, self._wait * _SLOWER, 4 * took), _SLOWEST) if grown else _LOOK

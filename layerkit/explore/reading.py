@@ -13,10 +13,10 @@ from layerkit.costs.layer_files import FILE, LayerFiles
 from layerkit.costs.reading import Layers, PlatformFiles, read_platform
 from layerkit.errors import LayerkitError
 from layerkit.explore.index import Found, Index, State
+from layerkit.image.digest import Digest
 from layerkit.image.image import Image, PlatformImage
+from layerkit.image.manifest import Descriptor
 from layerkit.progress import SilentTask, Task
-
-_WHITEOUT = b".wh."
 
 
 class _StoppedError(Exception):
@@ -36,13 +36,12 @@ class Reading:
 
     def __init__(self, choose: Callable[[], tuple[Image, PlatformImage]]) -> None:
         """`choose` opens the image."""
-        self.image: Image | None = None
         self.platform: PlatformImage | None = None
         self.total = 0
         """Bytes of distinct layers."""
         self.done = 0
         """Of these, bytes that were read."""
-        self.began: list[LayerFiles] = []
+        self.began: dict[Digest, LayerFiles] = {}
         """Layers that are read or have been, in their order."""
         self.read: PlatformFiles | None = None
         """All of it."""
@@ -76,13 +75,16 @@ class Reading:
     def warn(self, text: str) -> None:
         self.warnings.append(text)
 
+    def _begin(self, layer: Descriptor, files: LayerFiles) -> None:
+        self.began[layer.digest] = files
+
     def _run(self) -> None:
         with suppress(_StoppedError):
             try:
                 image, platform = self._choose()
                 self.total = sum({layer.digest: layer.size for layer in platform.manifest.layers}.values())
-                self.platform, self.image = platform, image
-                self.read = read_platform(image, platform, Layers(self, self.began.append))
+                self.platform = platform
+                self.read = read_platform(image, platform, Layers(self, self._begin))
             except LayerkitError as error:
                 self.error = str(error)
 
@@ -90,7 +92,7 @@ class Reading:
 def so_far(layer: LayerFiles) -> Iterator[Found]:
     """The files of a layer that is still being read, as far as their costs are known."""
     for number in range(layer.costed):
-        if layer.kinds[number] == FILE and not layer.name_of(number).startswith(_WHITEOUT):
+        if layer.kinds[number] == FILE:
             yield Found(layer, number, State.SAME)
 
 
@@ -107,7 +109,7 @@ def of_layer(files: ImageFiles, number: int) -> Iterator[Found]:
     layer = place.files
     own: set[int] = set()
     for member in range(len(layer)):
-        if layer.kinds[member] == FILE and not layer.name_of(member).startswith(_WHITEOUT):
+        if layer.kinds[member] == FILE:
             where = layer.place_of(member)
             own.add(where)
             yield Found(layer, member, State.CHANGED if where in below else State.ADDED)

@@ -201,7 +201,7 @@ class LayerTree:
         above, _, name = member.name.rpartition(b"/")
         if name in _NO_NAMES:
             above, _, name = member.path.rpartition(b"/")
-        if name.startswith(WHITEOUT) and (name == OPAQUE or not name.startswith(_RESERVED)) and name != WHITEOUT:
+        if is_whiteout(name):
             self._mark(self._directory(above, member), name)
             return None
         if not name and kind is not _DIRECTORY:
@@ -391,3 +391,9 @@ class LayerTree:
     def _error(self, member: Member, expected: str, found: str) -> DamagedError:
         name = member.name.decode(errors="backslashreplace")
         return DamagedError.mismatch(f"{self.where}: offset {member.start:,}: {name}", expected=expected, found=found)
+
+
+def is_whiteout(name: bytes) -> bool:
+    """Does a member of that name hide something of lower layers (image-spec layer.md, "Whiteouts")? Other names that AUFS had for
+    itself hide nothing."""
+    return name.startswith(WHITEOUT) and (name == OPAQUE or not name.startswith(_RESERVED)) and name != WHITEOUT

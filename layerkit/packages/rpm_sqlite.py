@@ -38,7 +38,7 @@ def headers(data: bytes) -> Iterator[bytes]:
             database.execute("SELECT 1 FROM sqlite_master LIMIT 0")  # reads the schema
             database.set_authorizer(_allowed)
             _allow_steps(database, _ROW_STEPS)
-            for number, (blob,) in enumerate(database.execute(f"SELECT blob FROM {_TABLE}")):  # noqa: S608
+            for number, (blob,) in enumerate(database.execute(f"SELECT blob FROM {_TABLE}")):  # noqa: S608 - a constant
                 if number >= MAX_HEADERS:
                     raise DatabaseError(f"more than {MAX_HEADERS:,} packages")
                 if isinstance(blob, bytes):

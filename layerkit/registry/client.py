@@ -255,7 +255,7 @@ class RegistryClient:
         url = self.url(path)
         for last in (False, False, True):
             authorisation = self.authoriser.header(scope)
-            stream = self._logged("GET", url, lambda: self.transport.stream(url, _with(headers, authorisation)))  # noqa: B023
+            stream = self._logged("GET", url, lambda: self.transport.stream(url, _with(headers, authorisation)))  # noqa: B023 - called at once
             if stream.answer.status != 401 or origin(stream.answer.url) != origin(url):
                 return stream
             if last or not self.authoriser.challenged(stream.answer.challenges, scope, authorisation):

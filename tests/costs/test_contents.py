@@ -1,10 +1,12 @@
 """What layers hold, merged: what is seen, what is wasted, what is large."""
 
+import gc
 import gzip
 import io
 import json
 import random
 import tarfile
+import weakref
 from pathlib import Path
 
 import pytest
@@ -222,3 +224,34 @@ def test_against_tarfile(name: str) -> None:
         with tarfile.open(fileobj=io.BytesIO(raw)) as packed:
             stored += sum(member.size for member in packed if member.isreg())
     assert contents.size + contents.wasted_size == stored
+
+
+def test_whiteouts_are_no_files() -> None:
+    contents = merged([file("a", 5), file("b", 5)], [whiteout("a"), opaque("d"), file("c", 5)])
+    assert [found.files for found in contents.layers] == [2, 1]
+
+
+def test_what_nobody_has_any_more_is_gone(tmp_path: Path) -> None:
+    """Platforms are looked at one after the other, and each is as large as memory allows."""
+    found = image(tmp_path, tar({"var/lib/dpkg/status": b"Package: a\n", "large": bytes(40_000)}))
+    layers = Layers(SILENT)
+    gc.disable()
+    try:
+        read = read_platform(found, found.platforms()[0], layers)
+        columns = weakref.ref(read.files.distinct[0])
+        assert layers.kept.whole
+        assert layers.kept.heads()
+        contents_of(read, 5)
+        del read
+        assert columns() is None
+    finally:
+        gc.enable()
+    assert layers.kept.whole == layers.kept.heads() == {}
+
+
+def test_contents_that_nobody_asks_for(tmp_path: Path) -> None:
+    found = image(tmp_path, tar({"var/lib/dpkg/status": b"Package: a\n", "large": bytes(40_000)}))
+    layers = Layers(SILENT, contents=False)
+    read = read_platform(found, found.platforms()[0], layers)
+    assert contents_of(read, 5).files == 2
+    assert layers.kept.whole == layers.kept.heads() == {}

@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import json
 import re
 import sys
 from collections.abc import Awaitable, Callable
@@ -16,7 +17,7 @@ from layerkit.explore.app import Explorer
 from layerkit.explore.reading import Reading
 from layerkit.image.image import Image, PlatformImage
 from layerkit.sources import open_image
-from tests.sources.builders import docker_archive, tar, write_tar
+from tests.sources.builders import Files, add_manifest, docker_archive, layout, put, tar, write_tar
 
 LIMIT = 50_000
 
@@ -165,3 +166,32 @@ def test_without_the_extra(image: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setitem(sys.modules, "textual", None)
     assert run(["explore", str(image)]) == 2
     assert "pip install 'layerkit[explore]'" in capsys.readouterr().err
+
+
+def test_an_image_without_layers(tmp_path: Path) -> None:
+    app = explorer(write_tar(tmp_path / "empty.tar", docker_archive()))
+
+    async def use(pilot: Any) -> None:
+        await pilot.press("a", "s", "f")
+        await pilot.pause(1)
+        assert "0 files in" in "\n".join(lines(app))
+
+    used(app, use)
+
+
+def test_a_layer_that_is_no_ordinary_one_is_passed_over(tmp_path: Path) -> None:
+    """What is read isn't the layer at the same place of the list."""
+    files: Files = {}
+    manifest = add_manifest(files, "one", "two")
+    document = json.loads(files["blobs/sha256/" + manifest["digest"].partition(":")[2]])
+    document["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.v1.tar+encrypted"
+    entry = put(files, json.dumps(document).encode(), manifest["mediaType"])
+    app = explorer(write_tar(tmp_path / "foreign.tar", layout(files, entry)))
+
+    async def use(pilot: Any) -> None:
+        assert list(app._reading.began) == [document["layers"][1]["digest"]]
+        await pilot.press("up", "down")
+        await pilot.pause(1.2)
+        assert "1 file in layer 2" in "\n".join(lines(app))
+
+    used(app, use)
