@@ -20,6 +20,7 @@ from textual.widgets.tree import TreeNode
 from layerkit.costs.layer_files import LayerFiles
 from layerkit.explore.index import MAX_SHOWN, Index, Shown, State
 from layerkit.explore.reading import Reading, matching, of_all, of_layer, so_far
+from layerkit.image.digest import short
 from layerkit.image.history import created_by, dockerfile_line
 from layerkit.report.sizes import format_share, format_size
 from layerkit.report.text import one_line, plural
@@ -29,6 +30,8 @@ _LOOK = 0.5
 _SLOWER = 1.6
 _SLOWEST = 6.0
 """A list of files that grows is made again after a look, then after longer and longer times: drawing takes what reading needs."""
+_FILLED = 0.8
+"""Of the limit: parts are about as large (docs/splitting.md)."""
 _STYLES = {State.ADDED: "green", State.CHANGED: "yellow", State.REMOVED: "red", State.SAME: ""}
 _MORE = "more"
 """What a node stands for that shows the next entries of its directory."""
@@ -186,9 +189,9 @@ class Explorer(App[None]):
             return Text("")
         layer = platform.manifest.layers[self._layer - 1]
         lines = created_by(platform.config, len(platform.manifest.layers))
-        said = [Text(f"layer {self._layer}: {format_size(layer.size)}", style="bold"), Text(layer.digest[: 19 + 7], style="dim")]
+        said = [Text(f"layer {self._layer}: {format_size(layer.size)}", style="bold"), Text(short(layer.digest), style="dim")]
         if layer.size > self._limit:
-            parts = -(-layer.size // max(int(self._limit * 0.8), 1))
+            parts = -(-layer.size // max(int(self._limit * _FILLED), 1))
             said.append(Text(f"above {format_size(self._limit)}: about {parts} parts", style="bold red"))
         line = one_line(dockerfile_line(lines[self._layer - 1]))
         if line:
