@@ -37,6 +37,9 @@ class Folder:
     """Where it is in the image."""
     left_out: Sequence[str] = ("__pycache__",)
     """Patterns of names that aren't taken along."""
+    largest: int = 40_000_000
+    """Bytes of a file that is. One file can't be split: what it takes compressed has to be within the demo's limit, and the driver
+    of a browser, 150 MB, isn't."""
 
     def takes(self, name: str) -> bool:
         return not any(fnmatch(name, pattern) for pattern in self.left_out)
@@ -113,7 +116,9 @@ def _files(folder: Folder) -> Iterator[tuple[Path, str]]:
         target = Path(folder.target) / Path(place).relative_to(folder.source)
         yield Path(place), str(target)
         for name in sorted(filter(folder.takes, files)):
-            yield Path(place) / name, str(target / name)
+            source = Path(place) / name
+            if source.lstat().st_size <= folder.largest:
+                yield source, str(target / name)
 
 
 def _as_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
