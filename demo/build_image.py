@@ -38,8 +38,8 @@ class Folder:
     left_out: Sequence[str] = ("__pycache__",)
     """Patterns of names that aren't taken along."""
     largest: int = 40_000_000
-    """Bytes of a file that is. One file can't be split: what it takes compressed has to be within the demo's limit, and the driver
-    of a browser, 150 MB, isn't."""
+    """Bytes of a file that is. One file can't be split: what it takes compressed has to be within the demo's limit, and a
+    driver of 150 MB isn't."""
 
     def takes(self, name: str) -> bool:
         return not any(fnmatch(name, pattern) for pattern in self.left_out)
